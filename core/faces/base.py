@@ -1,0 +1,75 @@
+"""Faces in a plate: landmarks, alignment, crop. Coordinates are (x, y) in pixels of the data window's array.
+
+Pixel convention: x to the right, y down, the centre of the first pixel at (0.5, 0.5); so the array spans [0, W] x
+[0, H]. Matrices are 3 x 3, act on column vectors (x, y, 1) and are called to_from_from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Matrix = npt.NDArray[np.float64]
+
+LANDMARK_NAMES = ("eye_l", "eye_r", "nose", "mouth_l", "mouth_r", "chin")
+"""eye_l is the subject's left eye, on the viewer's right."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One located face: ``landmarks`` (6, 2) float64 in LANDMARK_NAMES order, plate pixels; ``score`` in [0, 1];
+    ``source`` says who found it ("network", "track", "mediapipe")."""
+
+    landmarks: Matrix
+    score: float
+    source: str
+
+    @property
+    def interocular_px(self) -> float:
+        """Distance of the eyes in pixels."""
+        return float(np.linalg.norm(self.landmarks[0] - self.landmarks[1]))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How a generator wants faces framed: the FFHQ similarity (Karras et al. 2019) with free scale and shift.
+
+    The square's half axis is ``x = unit(eye_to_eye - rot90(eye_to_mouth)) * scale * max(2 |eye_to_eye|,
+    1.8 |eye_to_mouth|)``, its centre ``eye_mid + shift * eye_to_mouth``. FFHQ: scale 1, shift 0.1.
+    """
+
+    resolution: int
+    scale: float = 1.0
+    shift: float = 0.1
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """A face brought to the generator.
+
+    ``image`` (3, R, R) float32 in [-1, 1], the generator's encoding, background NOT yet matted; ``plate_from_crop``
+    (3, 3) float64 maps crop pixels to plate pixels; ``matte`` (1, R, R) float32 in [0, 1], 1 on the person (hair,
+    skin, glasses), 0 on background and cloth; ``mask`` (1, R, R) float32 in [0, 1], where an edit may act (matte,
+    feathered to 0 at the crop's border); ``valid`` (1, R, R) float32, 1 where the crop lies inside the plate.
+    """
+
+    image: Array
+    plate_from_crop: Matrix
+    matte: Array
+    mask: Array
+    valid: Array
+
+
+class FaceLocator(Protocol):
+    """Finds faces in a display-like picture."""
+
+    def locate(self, picture: Array, number: int) -> tuple[Face, ...]:
+        """``picture`` (H, W, 3) float32 in [0, 1], encoded Rec.709; ``number`` is the frame number.
+
+        Returns the faces from the largest to the smallest; an empty tuple if there is none.
+        """
+        ...

@@ -1,0 +1,86 @@
+"""What to do to a face, as plain data: the standard library only, so that hosts can load it in-process.
+
+Files (YAML, JSON) are read and validated in ``recipe_file.py``.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass, field
+
+from .errors import RecipeError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A strength in sigma: constant, or keyed by frame number with linear interpolation, held beyond the ends.
+
+    ``keys`` is a tuple of (frame, value) sorted by frame; a constant has one key.
+    """
+
+    keys: tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise RecipeError("A strength has no keys.", remedy="Give a number, or keys such as {1001: 0, 1040: 1.5}.")
+        for frame, value in self.keys:
+            if not math.isfinite(value):
+                raise RecipeError(f"Strength {value} at frame {frame} is not a finite number.", remedy="Use a plain number.")
+        frames = [frame for frame, _ in self.keys]
+        if frames != sorted(set(frames)):
+            raise RecipeError(f"Strength keys are not in rising frame order: {frames}.", remedy="Sort them, one value a frame.")
+
+    @staticmethod
+    def constant(value: float) -> Strength:
+        """A strength that is the same on every frame."""
+        return Strength(((0, float(value)),))
+
+    def at(self, frame: int) -> float:
+        """The strength, in sigma, on one frame."""
+        frames = [key for key, _ in self.keys]
+        right = bisect.bisect_right(frames, frame)
+        if right == 0:
+            return self.keys[0][1]
+        if right == len(self.keys):
+            return self.keys[-1][1]
+        (f0, v0), (f1, v1) = self.keys[right - 1], self.keys[right]
+        return v0 + (v1 - v0) * (frame - f0) / (f1 - f0)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One attribute of the library and how far to push it."""
+
+    attribute: str
+    strength: Strength
+
+
+@dataclass(frozen=True)
+class EditRecipe:
+    """Everything that decides the pixels besides the plate.
+
+    The same recipe and the same frame give the same pixels on the same device. ``generator`` and ``inverter`` are
+    names of a model package and of an inversion method; ``mix`` in [0, 1] scales the finished increment;
+    ``exposure`` is the power-of-two gain before encoding (0 = choose from the first frame); ``detail`` in [0, 1]
+    is reserved for later and must stay 1.
+    """
+
+    moves: tuple[Move, ...] = ()
+    generator: str = "default"
+    inverter: str = "encoder"
+    seed: int = 0
+    mix: float = 1.0
+    face: int = 0
+    exposure: float = 0.0
+    layer: str = ""
+    colourspace: str = ""
+    version: int = SCHEMA_VERSION
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def strengths_at(self, frame: int) -> dict[str, float]:
+        """Attribute -> strength in sigma on ``frame``; attributes at exactly 0 are left out."""
+        found = {move.attribute: move.strength.at(frame) for move in self.moves}
+        return {name: value for name, value in found.items() if value != 0.0}

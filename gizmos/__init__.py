@@ -1,0 +1,1 @@
+"""Nuke gizmos generated from the node declaration; they arrive with the Nuke integration."""

@@ -1,0 +1,1 @@
+"""Thin host adapters; they arrive with the Blender and Nuke integrations."""

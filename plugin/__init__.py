@@ -1,0 +1,1 @@
+"""The running product around the engine: sessions, worker, command line."""
