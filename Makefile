@@ -1,0 +1,85 @@
+# Two commands matter: `make demo` shows an edited shot, `make test` says whether the tree is sound.
+# Everything lives in .venv; stamp files inside it remember what was installed, so a second run starts at once.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+PIP_ARGS ?=
+SHARED ?= ../shared/data
+OUT ?= out/demo
+DEMO_ARGS ?=
+TRAIN_ARGS ?=
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# One torch thread a process: two processes on two cores beat two threads, and results do not depend on the machine.
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# Keep big activations instead of returning them to the system after every layer (docs/architecture.md, "Speed").
+ALLOCATOR := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
+
+.PHONY: help demo test lint types format train bench clean distclean
+
+help:
+	@echo "make demo    install, edit the sample shot, write EXRs and a contact sheet to $(OUT)"
+	@echo "make test    install, then ruff, mypy and pytest"
+	@echo "make lint    ruff and mypy alone"
+	@echo "make bench   speed of the generator against a plain formulation"
+	@echo "make train   train the embedded model again (hours), resumes where it stopped"
+	@echo "make clean   remove what was built; make distclean removes $(VENV) too"
+
+demo: $(VENV)/.installed-run
+	$(THREADS) $(ALLOCATOR) $(BIN)/lineament demo -o $(OUT) $(DEMO_ARGS)
+	@echo "Pictures to look at:"
+	@find "$(OUT)" -name '*.png' | sort | sed 's/^/  /'
+
+test: lint
+	$(THREADS) $(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy cannot follow the folder mapping of an editable install: it would then check each layer alone and take every
+# import of another layer for Any. A folder of links with the installed shape gives it the real names.
+types: $(VENV)/.installed-dev
+	@mkdir -p build/layout/lineament
+	@for layer in core plugin hosts gizmos; do ln -sfn "../../../$$layer" "build/layout/lineament/$$layer"; done
+	MYPYPATH=build/layout $(BIN)/mypy -p lineament.core -p lineament.plugin -p lineament.hosts -p lineament.gizmos
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: $(VENV)/.installed-run
+	$(THREADS) $(ALLOCATOR) nice -n 19 $(BIN)/lineament train default --data $(SHARED)/faces128 $(TRAIN_ARGS)
+
+bench: $(VENV)/.installed-run
+	$(THREADS) $(BIN)/python bench/bench_synthesis.py
+	$(THREADS) $(ALLOCATOR) $(BIN)/python bench/bench_synthesis.py
+
+clean:
+	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV) *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON) is too old: the pinned packages need Python 3.11. Say PYTHON=/path/to/python3.11." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,dev]'
+	@touch $@ $(VENV)/.installed-run
