@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Strength:
-    """A strength in sigma: constant, or keyed by frame number with linear interpolation, held beyond the ends.
+    """A strength in sigma: constant, or keyed by frame number with linear interpolation, held outside.
 
     ``keys`` is a tuple of (frame, value) sorted by frame; a constant has one key.
     """
@@ -25,13 +25,20 @@ class Strength:
 
     def __post_init__(self) -> None:
         if not self.keys:
-            raise RecipeError("A strength has no keys.", remedy="Give a number, or keys such as {1001: 0, 1040: 1.5}.")
+            raise RecipeError(
+                "A strength has no keys.", remedy="Give a number, or keys such as {1001: 0, 1040: 1.5}."
+            )
         for frame, value in self.keys:
             if not math.isfinite(value):
-                raise RecipeError(f"Strength {value} at frame {frame} is not a finite number.", remedy="Use a plain number.")
+                raise RecipeError(
+                    f"Strength {value} at frame {frame} is not a finite number.", remedy="Use a plain number."
+                )
         frames = [frame for frame, _ in self.keys]
         if frames != sorted(set(frames)):
-            raise RecipeError(f"Strength keys are not in rising frame order: {frames}.", remedy="Sort them, one value a frame.")
+            raise RecipeError(
+                f"Strength keys are not in rising frame order: {frames}.",
+                remedy="Sort them, one value a frame.",
+            )
 
     @staticmethod
     def constant(value: float) -> Strength:
@@ -62,10 +69,11 @@ class Move:
 class EditRecipe:
     """Everything that decides the pixels besides the plate.
 
-    The same recipe and the same frame give the same pixels on the same device. ``generator`` and ``inverter`` are
-    names of a model package and of an inversion method; ``mix`` in [0, 1] scales the finished increment;
-    ``exposure`` is the power-of-two gain before encoding (0 = choose from the first frame); ``detail`` in [0, 1]
-    is reserved for later and must stay 1.
+    The same recipe and the same frame give the same pixels on the same device. ``generator`` and ``inverter``
+    are names of a model package and of an inversion method; ``mix`` in [0, 1] scales the finished increment;
+    ``exposure`` is the power-of-two gain before encoding (0 = choose from the first frame); ``mask_feather``
+    softens the mask's edge further, as a fraction of the face crop's width; ``detail_clamp`` bounds the encoded
+    increment of a pixel (0 = no bound).
     """
 
     moves: tuple[Move, ...] = ()
@@ -79,6 +87,8 @@ class EditRecipe:
     colourspace: str = ""
     version: int = SCHEMA_VERSION
     notes: dict[str, str] = field(default_factory=dict)
+    mask_feather: float = 0.0
+    detail_clamp: float = 0.0
 
     def strengths_at(self, frame: int) -> dict[str, float]:
         """Attribute -> strength in sigma on ``frame``; attributes at exactly 0 are left out."""
