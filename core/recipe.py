@@ -72,8 +72,8 @@ class EditRecipe:
     The same recipe and the same frame give the same pixels on the same device. ``generator`` and ``inverter``
     are names of a model package and of an inversion method; ``mix`` in [0, 1] scales the finished increment;
     ``exposure`` is the power-of-two gain before encoding (0 = choose from the first frame); ``mask_feather``
-    softens the mask's edge further, as a fraction of the face crop's width; ``detail_clamp`` bounds the encoded
-    increment of a pixel (0 = no bound).
+    softens the mask's edge further, as a fraction of the face crop's width; ``detail_clamp`` bounds the
+    encoded increment of a pixel (0 = no bound).
     """
 
     moves: tuple[Move, ...] = ()

@@ -251,10 +251,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.YAMLError(
-                f"aliases (*{event.anchor}) are not allowed, line {event.start_mark.line + 1}"
-            )
+            line = self.line + 1
+            raise yaml.YAMLError(f"aliases (*name) are not allowed, line {line}")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
