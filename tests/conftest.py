@@ -1,0 +1,67 @@
+"""What every test may lean on: the data folder, one torch thread, and short ways to make files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything loads torch: tests share the machine, and results must not depend on its number of cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout that the tests were collected from."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with faces128, shot_a and golden: $LINEAMENT_SHARED, or shared/data beside the checkout."""
+    named = os.environ.get("LINEAMENT_SHARED", "")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(
+            f"no data folder at {folder}; set LINEAMENT_SHARED to the folder with faces128, shot_a and golden"
+        )
+    return folder.resolve()
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Hold torch to one thread, but only where a test module has loaded torch already."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+    yield
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Callable[[], list[str]]:
+    """Every file under tmp_path as sorted relative names: for "leaves no partial file behind"."""
+
+    def names() -> list[str]:
+        return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+
+    return names
+
+
+@pytest.fixture
+def broken_copy(tmp_path: Path) -> Callable[..., Path]:
+    """Copy a file with one kind of damage: ``cut`` keeps so many bytes, ``flip`` inverts the byte at an offset."""
+
+    def damage(source: Path, *, cut: int | None = None, flip: int | None = None) -> Path:
+        content = bytearray(source.read_bytes()[:cut])
+        if flip is not None:
+            content[flip] ^= 0xFF
+        target = tmp_path / f"broken_{source.name}"
+        target.write_bytes(bytes(content))
+        return target
+
+    return damage
