@@ -54,7 +54,7 @@ def listing(tmp_path: Path) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def broken_copy(tmp_path: Path) -> Callable[..., Path]:
-    """Copy a file with one kind of damage: ``cut`` keeps so many bytes, ``flip`` inverts the byte at an offset."""
+    """Copy a file with damage: ``cut`` keeps so many bytes, ``flip`` inverts the byte at an offset."""
 
     def damage(source: Path, *, cut: int | None = None, flip: int | None = None) -> Path:
         content = bytearray(source.read_bytes()[:cut])

@@ -75,7 +75,10 @@ def test_when_a_function_grows_then_it_still_fits_a_screen(all_sources) -> None:
 
 
 def test_when_a_name_is_public_then_it_is_described(layer_sources) -> None:
-    assert {source.place: bad for source in layer_sources if (bad := undocumented(source.tree))} == {}
+    written = [
+        source for source in layer_sources if source.text.strip()
+    ]  # an empty __init__ only marks a folder
+    assert {source.place: bad for source in written if (bad := undocumented(source.tree))} == {}
 
 
 def test_when_something_is_said_then_only_the_command_line_says_it(layer_sources) -> None:

@@ -38,7 +38,7 @@ HEAVY = {
 
 
 def loaded_by(folder: Path, module: str) -> set[str]:
-    """Top-level names in sys.modules after ``import module`` in a fresh interpreter away from the checkout."""
+    """Top-level names in sys.modules after ``import module`` in a fresh interpreter."""
     names = "sorted({name.split('.')[0] for name in sys.modules})"
     script = f"import json, sys; import {module}; print(json.dumps({names}))"
     run = subprocess.run(
