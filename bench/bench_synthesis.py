@@ -28,6 +28,8 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "MALLOC_TOP_PAD_": "268435456",
 }
+RATIO = f"{'min-med-max':>15} | {'max diff':>9}"
+HEADING = f"  px |  ours ms | transp. ms | {RATIO} | insert. ms | {RATIO} | largest"
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0
 
 
@@ -181,9 +183,7 @@ def main():
     kept = all(os.environ.get(name) == value for name, value in ALLOCATOR.items())
     print(f"torch {torch.__version__}, 1 thread, batch {options.batch}, {options.rounds} rounds")
     print("allocator: " + ("big blocks kept (MALLOC_* set)" if kept else "as installed (MALLOC_* not set)"))
-    print(
-        "  px |  ours ms | transp. ms |  min-med-max    | max diff  |insert. ms |  min-med-max    | max diff  | largest"
-    )
+    print(HEADING)
     for resolution in options.sizes:
         measure(resolution, options.batch, options.rounds)
     print(
