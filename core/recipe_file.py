@@ -33,6 +33,9 @@ from .recipe import SCHEMA_VERSION, EditRecipe, Move, Strength
 MAX_BYTES = 1 << 20
 """A thousand attributes with a thousand keys each fit; more is not a recipe."""
 
+MAX_STRENGTH = 10.0
+"""In standard deviations. Beyond ten no generator has seen anything."""
+
 _WRITE_A_STRENGTH = "Write it as a number (age: 1.5) or as keys by frame (age: {1001: 0, 1040: 1.5})."
 
 
@@ -41,6 +44,8 @@ def _number(value: object, where: str) -> float:
         raise ValueError(f"{where} must be a number, not {_quote(value)}")
     if not math.isfinite(value):
         raise ValueError(f"{where} must be finite, not {value}")
+    if abs(value) > MAX_STRENGTH:
+        raise ValueError(f"{where} must lie between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}, not {value:g}")
     return float(value)
 
 
@@ -80,7 +85,7 @@ class RecipeFile(BaseModel):
 
     schema_version: Literal[1]
     strengths: dict[AttributeName, StrengthField] = Field(default_factory=dict)
-    model: Text = "default"
+    model: Text = Field("default", validation_alias=AliasChoices("model", "generator"))
     inverter: Literal["encoder", "optimise"] = "encoder"
     seed: int = Field(0, ge=0, le=2**31 - 1)
     mix: float = Field(1.0, ge=0.0, le=1.0)
@@ -159,9 +164,13 @@ def parse_set(text: str) -> Move:
     """``"age=1.5"`` -> a constant move."""
     name, value = _split(text, "--set", "age=1.5")
     try:
-        return Move(name, Strength.constant(float(value)))
+        strength = float(value)
     except ValueError as err:
         raise _bad_option("--set", text, f'"{value}" is not a number', "age=1.5") from err
+    try:
+        return Move(name, Strength.constant(_number(strength, "a strength")))
+    except ValueError as err:
+        raise _bad_option("--set", text, str(err), "age=1.5") from err
 
 
 def parse_keys(text: str) -> Move:
@@ -174,9 +183,11 @@ def parse_keys(text: str) -> Move:
         try:
             if not colon:
                 raise ValueError
-            keys.append((int(frame), float(number)))
+            keys.append((int(frame), _number(float(number), "a strength")))
         except ValueError as err:
-            raise _bad_option("--keys", text, f'"{item}" is not frame:value', example) from err
+            raise _bad_option(
+                "--keys", text, f'"{item}" is not frame:value or out of range', example
+            ) from err
     return Move(name, Strength(tuple(sorted(keys))))
 
 

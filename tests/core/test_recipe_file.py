@@ -48,6 +48,7 @@ BAD = {
     "text strength": ("schema_version: 1\nstrengths: {age: lots}\n", "strengths.age.*'lots'"),
     "true strength": ("schema_version: 1\nstrengths: {age: yes}\n", "strengths.age.*True"),
     "nan strength": ("schema_version: 1\nstrengths: {age: .nan}\n", "strengths.age.*finite"),
+    "huge strength": ("schema_version: 1\nstrengths: {age: 11}\n", "strengths.age.*between -10 and 10"),
     "text frame": ("schema_version: 1\nstrengths: {age: {first: 1}}\n", "strengths.age.*'first'"),
     "list": ("- 1\n", "must be a mapping"),
     "mix too large": ("schema_version: 1\nmix: 1.5\n", '"mix".*less than or equal to 1'),
@@ -115,14 +116,14 @@ def test_when_options_are_well_formed_then_they_become_moves() -> None:
     assert parse_keys("age=1040:1.5,1001:0") == Move("age", Strength(((1001, 0.0), (1040, 1.5))))
 
 
-@pytest.mark.parametrize("text", ["age", "age=", "=1", "age=lots", "a b=1", "age=nan", "age=1001:0"])
+@pytest.mark.parametrize("text", ["age", "age=", "=1", "age=lots", "a b=1", "age=nan", "age=99", "age=1001:0"])
 def test_when_set_is_malformed_then_the_text_and_an_example_are_shown(text: str) -> None:
     with pytest.raises(RecipeError) as caught:
         parse_set(text)
-    assert caught.value.remedy and (text[-3:] in caught.value.what or "nan" in caught.value.what)
+    assert caught.value.remedy and text in caught.value.what
 
 
-@pytest.mark.parametrize("text", ["age=1", "age=1001:", "age=x:1", "age=1:0,1:2", "age=1:inf", "age=1:0,"])
+@pytest.mark.parametrize("text", ["age=1", "age=1001:", "age=x:1", "age=1:0,1:2", "age=1:inf", "age=1:99", "age=1:0,"])
 def test_when_keys_are_malformed_then_they_are_refused(text: str) -> None:
     with pytest.raises(RecipeError):
         parse_keys(text)

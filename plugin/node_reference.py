@@ -1,0 +1,119 @@
+"""Pages generated from the node's declaration: ``docs/node.md`` and ``docs/recipe.schema.json``.
+
+``python -m lineament.plugin.node_reference`` writes them into the repository's docs folder; a test refuses
+stale ones.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from .node_spec import ATTRIBUTE_EDIT, MAX_STRENGTH, TABS, NodeSpec, ParameterSpec
+
+_JSON_TYPES = {"float": "number", "int": "integer", "text": "string", "choice": "string", "file": "string"}
+
+
+def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
+    """The JSON schema (2020-12) of a recipe file."""
+    number = {"type": "number", "minimum": -MAX_STRENGTH, "maximum": MAX_STRENGTH}
+    keys = {"type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": number}
+    known = {
+        parameter.id: {"$ref": "#/$defs/strength", "description": parameter.tooltip}
+        for parameter in spec.for_target("strength")
+    }
+    properties: dict[str, Any] = {
+        "schema_version": {"const": 1, "description": "Version of this format."},
+        "strengths": {
+            "type": "object",
+            "description": "Attribute -> strength in standard deviations: a number, or keys by frame.",
+            "properties": known,
+            "additionalProperties": {"$ref": "#/$defs/strength"},
+        },
+        "notes": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Free text."},
+    }
+    properties.update({parameter.id: _property(parameter) for parameter in spec.for_target("recipe")})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{spec.label} recipe",
+        "type": "object",
+        "required": ["schema_version"],
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": {"strength": {"anyOf": [number, keys | {"minProperties": 1}]}},
+    }
+
+
+def node_page(spec: NodeSpec = ATTRIBUTE_EDIT) -> str:
+    """The reference page in Markdown."""
+    lines = [
+        f"# {spec.label}",
+        "",
+        f"{spec.description} Generated from `plugin/node_spec.py`; do not edit by hand.",
+        "",
+        "On the command line an attribute is `--set age=1.5` or `--keys age=1001:0,1040:1.5`; every other",
+        "parameter is an option of the same name (`--mask-feather 0.05`) and an environment variable",
+        "(`LINEAMENT_MASK_FEATHER`). A recipe file holds the parameters marked *recipe*, and attributes",
+        "under `strengths`.",
+    ]
+    for tab in TABS:
+        lines += ["", f"## {tab}", "", "| id | label | what it does | default | range | kept in |"]
+        lines += ["|---|---|---|---|---|---|"]
+        lines += [_row(parameter) for parameter in spec.on_tab(tab)]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """File name in ``docs/`` -> content."""
+    schema = json.dumps(recipe_schema(), indent=2, sort_keys=True) + "\n"
+    return {"node.md": node_page(), "recipe.schema.json": schema}
+
+
+def write_pages(folder: Path) -> tuple[Path, ...]:
+    """Write every page into ``folder`` and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in pages().items():
+        path = folder / name
+        path.write_text(content, encoding="utf-8")
+        written.append(path)
+    return tuple(written)
+
+
+def _property(parameter: ParameterSpec) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": _JSON_TYPES[parameter.kind], "description": parameter.tooltip}
+    entry["default"] = parameter.default
+    if parameter.choices:
+        entry["enum"] = list(parameter.choices)
+    if parameter.minimum is not None:
+        entry["minimum"] = parameter.minimum
+    if parameter.maximum is not None:
+        entry["maximum"] = parameter.maximum
+    return entry
+
+
+def _row(parameter: ParameterSpec) -> str:
+    name = f"`{parameter.id}`" + (f" (also `{parameter.alias}`)" if parameter.alias else "")
+    if parameter.choices:
+        bounds = ", ".join(f"`{choice}`" for choice in parameter.choices)
+    elif parameter.minimum is None or parameter.maximum is None:
+        bounds = "text"
+    else:
+        bounds = f"{parameter.minimum:.12g} to {parameter.maximum:.12g}"
+        if (parameter.soft_minimum, parameter.soft_maximum) != (parameter.minimum, parameter.maximum):
+            bounds += f", slider {parameter.soft_minimum:g} to {parameter.soft_maximum:g}"
+    if parameter.unit:
+        bounds += f" {parameter.unit}"
+    if parameter.animatable:
+        bounds += ", can be keyed"
+    kept = {"strength": "recipe, `strengths`", "recipe": "recipe", "tools": "command line, environment, host"}
+    default = f"`{parameter.default}`" if parameter.default != "" else "empty"
+    cells = (name, parameter.label, parameter.tooltip, default, bounds, kept[parameter.target])
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    for page in write_pages(Path(__file__).resolve().parent.parent / "docs"):
+        sys.stdout.write(f"{page}\n")

@@ -1,0 +1,263 @@
+"""Sessions: all that a host, the command line or a farm task sees of the engine.
+
+``LocalSession`` runs the engine in this process; ``WorkerSession`` in a child process, because a host's
+Python and libraries differ from the engine's and an engine that runs out of memory must not take the
+artist's scene with it. Standard library only and no syntax newer than Python 3.9.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from lineament.core.errors import HostError
+
+from .child import Child, worker_environment
+from .messages import (
+    PROTOCOL_VERSION,
+    FrameRequest,
+    FrameResult,
+    RenderCancelled,
+    ToolChoices,
+    error_from,
+    request_data,
+)
+
+Answer = TypeVar("Answer")
+Listener = Callable[[str], None]
+"""Is told the stage that begins: "read", "render", "write"."""
+
+
+class Engine(Protocol):
+    """What a session drives: one opened set of tools."""
+
+    def render(self, request: FrameRequest, cancelled: Callable[[], bool], tell: Listener) -> FrameResult:
+        """Read, edit and write one frame; raise RenderCancelled between stages if ``cancelled()``."""
+        ...
+
+
+class Session(Protocol):
+    """One shot's worth of rendering with the same tools."""
+
+    def open(self) -> dict[str, Any]:
+        """Load the tools and return what is known of them; rendering opens by itself if need be."""
+        ...
+
+    def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
+        """Render one frame. Raises LineamentError; then nothing was written."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask the running ``render`` to stop; may be called from another thread."""
+        ...
+
+    def close(self) -> None:
+        """Let the tools go; a closed session may be opened again."""
+        ...
+
+
+class _Closing:
+    """Lets a session be used in a ``with`` statement."""
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+def _default_engine(choices: ToolChoices) -> Engine:
+    """The real engine, fetched when first needed: it loads torch."""
+    engine: Engine = importlib.import_module("lineament.plugin.engine").open_engine(choices)
+    return engine
+
+
+class LocalSession(_Closing):
+    """The engine in this process: for the command line, tests and small jobs."""
+
+    def __init__(
+        self, choices: ToolChoices, open_engine: Callable[[ToolChoices], Engine] = _default_engine
+    ) -> None:
+        self.choices = choices
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._cancelled = threading.Event()
+
+    def open(self) -> dict[str, Any]:
+        if self._engine is None:
+            self._engine = self._open_engine(self.choices)
+        info: dict[str, Any] = getattr(self._engine, "info", {})
+        return info
+
+    def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
+        self._cancelled.clear()
+        self.open()
+        assert self._engine is not None
+        return self._engine.render(request, self._cancelled.is_set, on_stage or _ignore)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def close(self) -> None:
+        self._engine = None
+
+
+class _WorkerDied(Exception):
+    """The child ended or fell silent; worth one new start."""
+
+
+class WorkerSession(_Closing):
+    """The engine in a child process.
+
+    A worker that dies during a frame is started once more for that frame; if it dies again, HostError.
+    ``silent_s`` is how long it may send nothing (it beats every second) before it counts as dead,
+    ``open_s`` how long loading may take, ``frame_s`` how long one frame may take, ``cancel_s`` how long a
+    cancelled frame may go on before the worker is killed.
+    """
+
+    def __init__(
+        self,
+        choices: ToolChoices,
+        command: tuple[str, ...] = (),
+        *,
+        open_s: float = 300.0,
+        frame_s: float = 3600.0,
+        silent_s: float = 60.0,
+        cancel_s: float = 10.0,
+    ) -> None:
+        self.choices = choices
+        python = os.environ.get("LINEAMENT_PYTHON") or sys.executable
+        self._command = command or (python, "-m", "lineament.plugin.worker")
+        self._open_s, self._frame_s, self._silent_s, self._cancel_s = open_s, frame_s, silent_s, cancel_s
+        self._child: Child | None = None
+        self._info: dict[str, Any] = {}
+        self._next_id = 0
+        self._cancelled = threading.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, None if none runs."""
+        return None if self._child is None else self._child.pid
+
+    def open(self) -> dict[str, Any]:
+        self._twice(self._opened)
+        return self._info
+
+    def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
+        self._cancelled.clear()
+        return self._twice(lambda: self._ask(request, on_stage or _ignore))
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def close(self) -> None:
+        self._drop(patience_s=5.0)
+
+    def _twice(self, attempt: Callable[[], Answer]) -> Answer:
+        """Run ``attempt``; after the worker's death start it anew and run it once more."""
+        try:
+            return attempt()
+        except _WorkerDied:
+            self._drop(patience_s=0.0)
+        try:
+            return attempt()
+        except _WorkerDied as died:
+            self._drop(patience_s=0.0)
+            raise HostError(
+                f"The worker process died twice: {died}.",
+                where=" ".join(self._command),
+                remedy='Run "lineament doctor"; if memory is short, close programs or use a smaller plate.',
+            ) from died
+
+    def _opened(self) -> Child:
+        if self._child is not None:
+            return self._child
+        child = self._child = Child(self._command, worker_environment())
+        hello = self._await(child, "hello", self._open_s)
+        if hello.get("protocol") != PROTOCOL_VERSION:
+            self._drop(patience_s=0.0)
+            raise HostError(
+                f"The worker speaks protocol {hello.get('protocol')}, this side {PROTOCOL_VERSION}.",
+                where=" ".join(self._command),
+                remedy="Install the same version of Lineament on both sides, or correct LINEAMENT_PYTHON.",
+            )
+        child.send({"type": "open", "protocol": PROTOCOL_VERSION, "tools": vars(self.choices)})
+        self._info = self._await(child, "ready", self._open_s).get("info", {})
+        return child
+
+    def _ask(self, request: FrameRequest, tell: Listener) -> FrameResult:
+        child = self._opened()
+        self._next_id += 1
+        child.send({"type": "render", "id": self._next_id, "request": request_data(request)})
+        answer = self._await(child, "result", self._frame_s, self._next_id, tell)
+        return FrameResult(**answer["result"])
+
+    def _await(
+        self, child: Child, kind: str, limit_s: float, request_id: int = 0, tell: Listener | None = None
+    ) -> dict[str, Any]:
+        """The next message of that kind for that request; errors are raised, stages told."""
+        start = time.monotonic()
+        cancelled_at: float | None = None
+        while True:
+            now = time.monotonic()
+            if self._cancelled.is_set() and request_id and cancelled_at is None:
+                child.send({"type": "cancel"})
+                cancelled_at = now
+            self._check_times(
+                child, kind, now - start, limit_s, None if cancelled_at is None else now - cancelled_at
+            )
+            try:
+                message = child.inbox.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            if message is None:
+                raise _WorkerDied(child.last_words)
+            if isinstance(message, HostError):
+                raise message
+            if message.get("id", 0) != request_id:
+                continue
+            if message["type"] == "error":
+                raise error_from(message["error"])
+            if message["type"] == "event" and tell is not None:
+                tell(str(message.get("stage", "")))
+            if message["type"] == kind:
+                return message
+
+    def _check_times(
+        self, child: Child, kind: str, waited_s: float, limit_s: float, since_cancel_s: float | None
+    ) -> None:
+        if since_cancel_s is not None and since_cancel_s > self._cancel_s:
+            self._drop(patience_s=0.0)
+            raise RenderCancelled("The frame was cancelled; the worker did not stop and was killed.")
+        silent_s = time.monotonic() - child.last_heard
+        if silent_s > self._silent_s:
+            raise _WorkerDied(f"it has been silent for {silent_s:.0f} s")
+        if waited_s > limit_s:
+            self._drop(patience_s=0.0)
+            raise HostError(
+                f'The worker sent no "{kind}" within {limit_s:.0f} s and was stopped.',
+                where=" ".join(self._command),
+                remedy="Raise the time limit, or render this frame on a faster machine.",
+            )
+
+    def _drop(self, patience_s: float) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.send({"type": "close"})
+            child.stop(patience_s)
+
+
+def _ignore(stage: str) -> None:
+    """Listen to nothing."""
