@@ -84,7 +84,7 @@ def _load_config(source: str, origin: str, _stamp: tuple[int, int]) -> OcioConfi
 
 
 def canonical_name(handle: OcioConfig, name: str, *, where: str) -> str:
-    """Return the space that ``name`` (space, alias, role) stands for; raise ColourError with close matches."""
+    """Return the space that ``name`` (space, alias, role) stands for, or raise ColourError with guesses."""
     found = str(handle.config.getCanonicalName(name))
     if not found:
         raise ColourError(
@@ -138,7 +138,7 @@ class Processor:
 
 @functools.lru_cache(maxsize=64)
 def linear709_processors(handle: OcioConfig, space: str) -> tuple[Processor, Processor]:
-    """Conversions from ``space`` to linear Rec.709 and back: by the config's own Rec.709, or interchange roles.
+    """From ``space`` to linear Rec.709 and back: by the config's own Rec.709, or by interchange roles.
 
     Raises ColourError if the config cannot build them: a missing look-up table, or no link to a known space.
     """

@@ -128,7 +128,7 @@ def _from_header(
     interop_id: str,
     display_referred: bool,
 ) -> Resolved | None:
-    """What the header says; the id outranks the primaries, which stills are not asked for: they lack a curve."""
+    """What the header says; the id outranks the primaries, and stills need more than primaries."""
     is_silent = interop_id in _SILENT_IDS
     by_primaries = (
         None if display_referred else _from_chromaticities(handle, path, chromaticities, must_match=is_silent)
@@ -171,7 +171,7 @@ def _space_of_interop_id(handle: OcioConfig, interop_id: str) -> str:
 def _warn_of_header(
     winner: Resolved, chromaticities: Chromaticities | None, interop_id: str, display_referred: bool
 ) -> None:
-    """Say so if the header contradicts the space asked for; a header nobody understands is no contradiction."""
+    """Say so if the header contradicts the space asked for; a header nobody knows contradicts nothing."""
     try:
         header = _from_header(winner.config, "header", chromaticities, interop_id, display_referred)
     except ColourError as err:
@@ -199,7 +199,7 @@ def _from_chromaticities(
     if not must_match:
         return None
     raise ColourError(
-        f'No linear space of the OCIO config "{handle.name}" has the chromaticities {_format(chromaticities)}.',
+        f'No linear space of "{handle.name}" has the chromaticities {_format(chromaticities)}.',
         where=f"header of {path}",
         remedy="Name the plate's space with --colorspace, or a config that has it with --ocio.",
     )

@@ -84,7 +84,7 @@ def decode(encoded: npt.ArrayLike) -> Array:
 
 
 def encode_srgb(linear: npt.ArrayLike) -> Array:
-    """Encode scene-linear values (any shape, unbounded) with the plain sRGB curve, odd, without a shoulder."""
+    """Encode scene-linear values (any shape, unbounded) with the plain sRGB curve, odd, no shoulder."""
     values = np.asarray(linear, dtype=np.float32)
     encoded = _srgb_from_magnitude(np.abs(values))
     return np.copysign(encoded, values, out=encoded)
@@ -119,7 +119,7 @@ def _magnitude_from_srgb(magnitude: Array) -> Array:
 
 @dataclass(frozen=True)
 class Curve:
-    """A picture encoding: ``encode`` takes scene-linear Rec.709 to it, ``decode`` back; any shape, float32."""
+    """A picture encoding: ``encode`` takes scene-linear Rec.709 to it, ``decode`` back."""
 
     name: str
     encode: Callable[[npt.ArrayLike], Array]

@@ -59,7 +59,7 @@ def imported_modules(source) -> set[str]:
 
 
 def room(module: str) -> str:
-    """lineament.core.io.exr -> io; lineament.core.colour_space -> colour; lineament.core -> the empty string."""
+    """lineament.core.io.exr -> io; lineament.core.colour_space -> colour; lineament.core -> an empty one."""
     name = [*module.split("."), "", ""][2]
     return FAMILY.get(name, name)
 
