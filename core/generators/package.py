@@ -1,0 +1,321 @@
+"""Model packages: a folder with ``card.json`` and safetensors files whose SHA-256 the card knows.
+
+A file is read once, its hash compared with the card, its header measured, and only then parsed from the very
+bytes that were hashed. Nothing here can read a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from ..errors import GeneratorError
+from .base import GeneratorCard
+from .package_files import (
+    MAX_CARD_BYTES,
+    MAX_FILE_BYTES,
+    damaged,
+    from_safetensors,
+    one_line,
+    parse_json,
+    read_bytes,
+    to_json,
+    to_safetensors,
+    write_file,
+    write_folder,
+)
+from .registry import architecture_named
+from .stylegan2 import StyleGAN2
+from .tiny import build_tiny
+
+CARD = "card.json"
+WEIGHTS = "generator.safetensors"
+SCHEMA_VERSION = 1
+EMBEDDED = Path(__file__).resolve().parent.parent / "models"
+FOREIGN_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt")
+_CARD_ADAPTER = TypeAdapter(GeneratorCard)
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A package that has been opened: its ``folder``, its ``card``, and the network built when first asked
+    for.
+
+    ``tensors`` and ``document`` read the other files; each is verified against the card before it is parsed.
+    """
+
+    folder: Path
+    card: GeneratorCard
+
+    @cached_property
+    def generator(self) -> StyleGAN2:
+        """The network in float32 on the CPU, without gradients, whatever precision it was stored in."""
+        return _build_generator(self)
+
+    def has(self, filename: str) -> bool:
+        """Whether the card lists ``filename``."""
+        return filename in self.card.files
+
+    def tensors(self, filename: str) -> dict[str, Tensor]:
+        """All tensors of one safetensors file, as stored. Raises GeneratorError if it was altered or is
+        missing.
+        """
+        data = self._verified(filename)
+        where = str(self.folder / filename)
+        return from_safetensors(data, where)
+
+    def document(self, filename: str) -> Any:
+        """The contents of one JSON file. Raises GeneratorError if it was altered or is missing."""
+        return parse_json(self._verified(filename), str(self.folder / filename))
+
+    def verify(self) -> None:
+        """Compare every file with the card; raises GeneratorError for the first that differs."""
+        for filename in sorted(self.card.files):
+            self._verified(filename)
+
+    def _verified(self, filename: str) -> bytes:
+        if filename not in self.card.files:
+            listed = ", ".join(sorted(self.card.files)) or "none"
+            raise GeneratorError(
+                f'The model "{self.card.name}" has no {filename}.',
+                where=str(self.folder),
+                remedy=f"Its files: {listed}.",
+            )
+        path = self.folder / filename
+        data = read_bytes(path, MAX_FILE_BYTES)
+        found = hashlib.sha256(data).hexdigest()
+        if found != self.card.files[filename]:
+            raise damaged(
+                f"{filename} is not the file that the card describes (SHA-256 {found[:12]}, expected "
+                f"{self.card.files[filename][:12]}).",
+                str(path),
+            )
+        return data
+
+
+def load_model(path_or_name: str | Path = "default") -> StyleGAN2:
+    """The generator of a model package; see ``load_package``."""
+    return load_package(path_or_name).generator
+
+
+def load_package(path_or_name: str | Path = "default") -> ModelPackage:
+    """Open a model package by folder or by name and build its generator.
+
+    Names are "default" (embedded), "tiny" (untrained, for tests), and the folders under ``LINEAMENT_MODELS``
+    and the user's data directory. Raises GeneratorError for unknown names, foreign checkpoints and altered
+    files.
+    """
+    if str(path_or_name) == "tiny":
+        return _tiny_package()
+    folder = find_package(path_or_name)
+    card = read_card(folder)
+    package = ModelPackage(folder, card)
+    _ = package.generator  # damaged weights are reported here, not at the first picture
+    return package
+
+
+def model_folders() -> list[Path]:
+    """Where named models are looked for, first match wins."""
+    folders = [EMBEDDED]
+    if named := os.environ.get("LINEAMENT_MODELS"):
+        folders += [Path(part).expanduser() for part in named.split(os.pathsep) if part]
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return [*folders, Path(data).expanduser() / "lineament" / "models"]
+
+
+def available_models() -> dict[str, Path]:
+    """Name -> folder of every model that can be loaded by name, besides "tiny"."""
+    found: dict[str, Path] = {}
+    for parent in model_folders():
+        children = sorted(parent.iterdir()) if parent.is_dir() else []
+        for folder in children:
+            if (folder / CARD).is_file():
+                found.setdefault(folder.name, folder)
+    return found
+
+
+def find_package(path_or_name: str | Path) -> Path:
+    """The folder that a path or name stands for. Raises GeneratorError that says what to do instead."""
+    named = available_models()
+    if str(path_or_name) in named:
+        return named[str(path_or_name)]
+    path = Path(path_or_name).expanduser()
+    if path.is_dir():
+        if (path / CARD).is_file():
+            return path
+        raise GeneratorError(f"{path} has no {CARD}, so it is no model package.", remedy=_available(named))
+    if path.is_file() or path.suffix in FOREIGN_SUFFIXES:
+        if path.name == CARD or path.suffix == ".safetensors":
+            raise GeneratorError(f"{path} is a part of a model package.", remedy="Name its folder instead.")
+        raise GeneratorError(
+            f"{path} is a foreign checkpoint; only model packages are loaded.",
+            remedy=f"Run: lineament model import {shlex.quote(str(path))} -o {shlex.quote(path.stem)}",
+        )
+    raise GeneratorError(f'There is no model "{path_or_name}".', remedy=_available(named))
+
+
+def _available(named: Mapping[str, Path]) -> str:
+    return f"Available: {', '.join([*named, 'tiny'])}; or give the folder of a model package."
+
+
+def read_card(folder: str | Path) -> GeneratorCard:
+    """The validated card of a package folder; weights are not touched."""
+    path = Path(folder) / CARD
+    data = read_bytes(path, MAX_CARD_BYTES)
+    values = parse_json(data, str(path))
+    known = {entry.name for entry in fields(GeneratorCard)}
+    if not isinstance(values, dict) or values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        raise GeneratorError(
+            f"The model card has schema version {version}; this release reads {SCHEMA_VERSION}.",
+            where=str(path),
+            remedy="Update Lineament, or import the model again.",
+        )
+    if unknown := sorted(values.keys() - known):
+        raise damaged(f'The model card has the unknown key "{unknown[0]}".', str(path))
+    try:
+        card = _CARD_ADAPTER.validate_json(data, strict=True)
+    except ValidationError as err:
+        first = err.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise damaged(f'The model card\'s "{place}" is wrong: {first["msg"]}.', str(path)) from err
+    for filename in card.files:
+        if Path(filename).name != filename or filename in ("", ".", "..", CARD):
+            raise damaged(f"The model card lists {filename!a}, which is no plain file name.", str(path))
+    return card
+
+
+def save_package(
+    folder: str | Path,
+    generator: StyleGAN2,
+    *,
+    name: str,
+    encoding: str = "srgb",
+    alignment: Mapping[str, Any] | None = None,
+    matte: bool = False,
+    licence: str = "unknown",
+    provenance: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+    documents: Mapping[str, Any] | None = None,
+    half: bool = False,
+    overwrite: bool = False,
+) -> GeneratorCard:
+    """Write a package completely or not at all, and return its card.
+
+    ``tensors`` maps further safetensors file names to tensors, ``documents`` JSON file names to plain values.
+    ``half`` stores the generator's weights as float16; the card's id is that of the rounded weights, which
+    are what loading gives back. Raises GeneratorError if the folder exists (unless ``overwrite``) or cannot
+    be written.
+    """
+    folder = Path(folder)
+    state = generator.state_dict()
+    stored = {key: value.half() for key, value in state.items()} if half else state
+    rounded = {key: value.float() for key, value in stored.items()}
+    if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
+        raise GeneratorError(
+            "The generator has weights beyond float16.", where=str(folder), remedy="Save it with half=False."
+        )
+    contents = {WEIGHTS: to_safetensors(stored)}
+    contents |= {filename: to_safetensors(values) for filename, values in (tensors or {}).items()}
+    contents |= {filename: to_json(values) for filename, values in (documents or {}).items()}
+    architecture = architecture_named("stylegan2")
+    rebuilt = architecture.build(architecture.describe(generator))
+    rebuilt.load_state_dict(rounded)
+    card = GeneratorCard(
+        id=rebuilt.id,
+        name=name,
+        architecture=architecture.name,
+        resolution=generator.resolution,
+        num_ws=generator.num_ws,
+        w_dim=generator.w_dim,
+        z_dim=generator.z_dim,
+        c_dim=generator.c_dim,
+        kwargs=architecture.describe(generator),
+        encoding=encoding,
+        alignment=dict(alignment or {}),
+        matte=matte,
+        licence=licence,
+        provenance=dict(provenance or {}),
+        metrics=dict(metrics or {}),
+        files={filename: hashlib.sha256(data).hexdigest() for filename, data in sorted(contents.items())},
+    )
+    write_folder(folder, {**contents, CARD: to_json(asdict(card))}, overwrite=overwrite)
+    return card
+
+
+def add_files(
+    folder: str | Path,
+    *,
+    tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+    documents: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> GeneratorCard:
+    """Add or replace files of an existing package and update its card; the card is written last."""
+    folder = Path(folder)
+    card = read_card(folder)
+    contents = {filename: to_safetensors(values) for filename, values in (tensors or {}).items()}
+    contents |= {filename: to_json(values) for filename, values in (documents or {}).items()}
+    hashes = {filename: hashlib.sha256(data).hexdigest() for filename, data in contents.items()}
+    files = dict(sorted({**card.files, **hashes}.items()))
+    card = replace(card, files=files, metrics={**card.metrics, **(metrics or {})})
+    for filename, data in {**contents, CARD: to_json(asdict(card))}.items():
+        write_file(folder / filename, data)
+    return card
+
+
+def _build_generator(package: ModelPackage) -> StyleGAN2:
+    card = package.card
+    where = str(package.folder)
+    architecture = architecture_named(card.architecture, where=where)
+    state = {key: value.float() for key, value in package.tensors(WEIGHTS).items()}
+    try:
+        generator = architecture.build(card.kwargs)
+        generator.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as err:
+        raise damaged(f"The weights do not fit the card's kwargs: {one_line(err)}.", where) from err
+    announced = (card.id, card.resolution, card.num_ws, card.w_dim, card.z_dim, card.c_dim)
+    found = (
+        generator.id,
+        generator.resolution,
+        generator.num_ws,
+        generator.w_dim,
+        generator.z_dim,
+        generator.c_dim,
+    )
+    if announced != found:
+        raise damaged(f"The card describes {announced}; the weights are {found}.", where)
+    return generator.requires_grad_(False).eval()
+
+
+def _tiny_package() -> ModelPackage:
+    generator = build_tiny()
+    card = GeneratorCard(
+        id=generator.id,
+        name="tiny",
+        architecture="stylegan2",
+        resolution=generator.resolution,
+        num_ws=generator.num_ws,
+        w_dim=generator.w_dim,
+        z_dim=generator.z_dim,
+        c_dim=generator.c_dim,
+        kwargs=architecture_named("stylegan2").describe(generator),
+        alignment={"resolution": generator.resolution, "scale": 1.0, "shift": 0.1},
+        licence="CC0-1.0",
+        provenance={"untrained": True},
+    )
+    package = ModelPackage(Path("tiny"), card)
+    package.__dict__["generator"] = (
+        generator  # what the cached property would hold; there is no file to build from
+    )
+    return package
