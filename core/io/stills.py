@@ -1,0 +1,141 @@
+"""Display-referred stills (PNG, TIFF, JPEG) in and out at the depth they came with.
+
+Values are code values: 8 or 16 bit integers, unassociated alpha left as it is, no gamma applied; colour.py
+decides what they mean. PNG and TIFF come back bit for bit. JPEG is lossy by nature: it is written only when
+the name asks for it, at the best quality, and even an untouched picture is encoded anew. Whoever wants an
+unedited JPEG copies the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+
+from ..errors import PlateError
+from ..frame import Attribute, Frame, Part, Plane, Window
+from .exr import damaged, library_border, open_for_reading
+from .files import replacing
+
+_log = logging.getLogger(__name__)
+
+FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg"}
+_DTYPES = {"uint8": np.uint8, "uint16": np.uint16}
+_LOSSLESS_TIFF = ("none", "lzw", "zip", "packbits")
+# What the reader notes about the file's storage; given back they would contradict what is written.
+_OWN_NOTES = (
+    "oiio:BitsPerSample",
+    "oiio:UnassociatedAlpha",
+    "oiio:subimages",
+    "compression",
+    "thumbnail_",
+    "tiff:",
+)
+
+
+def read_still(path: Path, number: int) -> Frame:
+    """Return the still at ``path`` as one part of uint8 or uint16 planes; raise PlateError if unreadable."""
+    config = oiio.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)  # the reader would otherwise multiply the colours by alpha
+    picture = open_for_reading(path, config)
+    with library_border(path, "Cannot decode the still", "Save it again."), contextlib.closing(picture):
+        kind = str(picture.format_name())
+        spec = picture.spec().copy()
+        if kind not in FORMATS.values():
+            raise damaged(path, f"it is {kind}")
+        if picture.seek_subimage(1, 0):
+            raise PlateError("The file has several pages.", where=str(path), remedy="Save one page per file.")
+        if not picture.seek_subimage(0, 0):
+            raise damaged(path, picture.geterror())
+        planes = _read_planes(picture, spec, path)
+        header = tuple(Attribute(str(f.name), str(f.type), f.value) for f in spec.extra_attribs)
+    window = Window(0, 0, spec.width, spec.height)
+    aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0
+    codec = str(spec.get_string_attribute("compression", ""))
+    return Frame(
+        (Part("", tuple(planes), planes, window, window, aspect, codec, header=header),),
+        number,
+        str(path),
+        kind,
+    )
+
+
+def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
+    """Write ``frame`` to ``path`` at its own depth, whole or not at all; raise PlateError on any failure."""
+    kind = FORMATS[path.suffix.lower()]
+    part = frame.parts[0]
+    planes = [part.planes[channel] for channel in part.channels]
+    _check_writable(frame, kind, planes, path)
+    if kind == "jpeg":
+        _log.warning("%s: JPEG is lossy; pixels that were not edited change too", path)
+    spec = _spec_of(part, kind, str(planes[0].dtype))
+    remedy = "Check the free space and the permissions; nothing was left behind."
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        library_border(path, "Cannot write the still", remedy),
+    ):
+        out = oiio.ImageOutput.create(str(temporary))
+        if out is None:
+            raise _failed(path, oiio.geterror())
+        with contextlib.closing(out):
+            pixels = np.ascontiguousarray(np.stack(planes, axis=-1))
+            if not (out.open(str(temporary), spec) and out.write_image(pixels) and out.close()):
+                raise _failed(path, out.geterror())
+
+
+def _read_planes(picture: oiio.ImageInput, spec: oiio.ImageSpec, path: Path) -> dict[str, Plane]:
+    depth = str(spec.format)
+    bits = int(spec.get_int_attribute("oiio:BitsPerSample", 0)) or None
+    if depth not in _DTYPES or bits not in (None, 8, 16) or spec.channelformats:
+        raise PlateError(
+            f"The still has {bits or ''} {depth} samples; 8 and 16 bit are understood.",
+            where=str(path),
+            remedy="Save it with 8 or 16 bits per channel, or as EXR if it is scene-linear.",
+        )
+    pixels: Any = picture.read_image(0, 0, 0, spec.nchannels, oiio.TypeDesc(depth))
+    if pixels is None:
+        raise damaged(path, picture.geterror())
+    if pixels.shape != (spec.height, spec.width, spec.nchannels) or pixels.dtype != _DTYPES[depth]:
+        raise damaged(path, f"{pixels.shape} {pixels.dtype} pixels were decoded")
+    pixels.flags.writeable = False
+    return {str(name): pixels[..., index] for index, name in enumerate(spec.channelnames)}
+
+
+def _check_writable(frame: Frame, kind: str, planes: Sequence[Plane], path: Path) -> None:
+    depths = {str(plane.dtype) for plane in planes}
+    if len(frame.parts) != 1 or len(depths) != 1 or not depths <= set(_DTYPES):
+        raise PlateError(
+            f"A {kind} still cannot hold this {frame.file_format} frame ({', '.join(sorted(depths))}).",
+            where=str(path),
+            remedy="Write scene-linear plates to .exr.",
+        )
+    if kind == "jpeg" and (depths != {"uint8"} or len(planes) not in (1, 3)):
+        raise PlateError("JPEG holds 8 bit and no alpha.", where=str(path), remedy="Write to .png or .tif.")
+
+
+def _spec_of(part: Part, kind: str, depth: str) -> oiio.ImageSpec:
+    spec = oiio.ImageSpec(part.data_window.width, part.data_window.height, len(part.channels), depth)
+    spec.channelnames = part.channels
+    for field in part.header:
+        if not field.name.startswith(_OWN_NOTES):
+            spec.attribute(field.name, oiio.TypeDesc(field.kind), field.value)
+    spec.attribute("oiio:UnassociatedAlpha", 1)
+    if kind == "tiff":
+        spec.attribute("compression", part.compression if part.compression in _LOSSLESS_TIFF else "zip")
+    if kind == "jpeg":
+        spec.attribute("Compression", "jpeg:100")
+        spec.attribute("jpeg:subsampling", "4:4:4")
+    return spec
+
+
+def _failed(path: Path, reason: str) -> PlateError:
+    return PlateError(
+        f"The still could not be written: {' '.join(reason.split())[:300] or 'the library gave no reason'}.",
+        where=str(path),
+        remedy="Check the free space and the permissions; nothing was left behind.",
+    )
