@@ -1,0 +1,152 @@
+"""Pictures between plate and crop, both ways, without half-pixel shifts and without aliasing.
+
+Whoever is coarser decides the filter: when the target is coarser than the source, every target pixel is the
+average of a grid of samples at most one source pixel apart (close to an area average); when it is finer, the
+source is made finer first by Catmull-Rom interpolation (exact for parabolas, so it puts no steps into smooth
+increments). Plates may hold NaN and infinities; those pixels count as missing, their neighbours fill in.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .align import inverse, transform_points
+from .base import Array, Matrix
+
+MAX_SAMPLED_SIDE = 8192
+"""Bounds the memory of one crop (8192^2 samples); beyond it the average is taken over fewer samples."""
+MAX_FINE_SIDE = 2048
+"""Bounds the memory of the enlarged crop; larger generators need no enlarging to look smooth."""
+
+
+def crop_plate(encoded: Array, plate_from_crop: Matrix, resolution: int) -> tuple[Array, Array]:
+    """Resample the plate (H, W, 3) float32 into the crop; the values' encoding stays what it is.
+
+    Returns the image (3, R, R) float32 and the share of each crop pixel that lies on finite plate pixels, (1,
+    R, R) float32 in [0, 1]. Outside the plate the edge pixels repeat, with valid 0.
+    """
+    if encoded.ndim != 3 or 0 in encoded.shape:
+        raise ValueError(f"encoded has shape {encoded.shape}; expected (H, W, C) with at least one pixel")
+    pitch = math.hypot(plate_from_crop[0, 0], plate_from_crop[1, 0])
+    count = max(1, min(math.ceil(pitch - 1e-6), MAX_SAMPLED_SIDE // resolution))
+    x, y = _sample_positions(plate_from_crop, resolution, resolution, count)
+    region, x0, y0 = _region(encoded, x, y)
+    finite = np.isfinite(region).all(-1, keepdims=True)
+    # The share of finite pixels rides along as a channel, so that missing ones take no part in the average.
+    values = np.where(finite, region, 0.0)
+    stack = torch.from_numpy(np.concatenate([values, finite], -1).astype(np.float32))
+    sampled = _sample(stack.permute(2, 0, 1), x - x0, y - y0)  # (C + 1, nR, nR)
+    inside = _inside(x, y, encoded.shape[1], encoded.shape[0])
+    valid = _average(sampled[-1:] * inside, count)
+    mean = _average(sampled, count)
+    image = mean[:-1] / mean[-1:].clamp(min=1e-6)
+    return image.numpy(), valid.numpy()
+
+
+def warp_to_plate(
+    crop_picture: Array, plate_from_crop: Matrix, height: int, width: int
+) -> tuple[Array, int, int]:
+    """Bring a crop picture (C, R, R) float32 to the plate's pixels.
+
+    Returns ``(roi, x0, y0)``: roi (C, h, w) float32 belongs to plate columns x0 .. x0+w and rows y0 .. y0+h
+    and covers every plate pixel inside the crop; it is 0 outside the crop's square and empty if the square
+    misses the plate. Interpolation may overshoot steps by a few percent.
+    """
+    channels, resolution, _ = crop_picture.shape
+    x0, y0, x1, y1 = _roi(plate_from_crop, resolution, height, width)
+    if x1 <= x0 or y1 <= y0:
+        return np.zeros((channels, 0, 0), np.float32), 0, 0
+    crop_from_plate = inverse(plate_from_crop)
+    pitch = math.hypot(crop_from_plate[0, 0], crop_from_plate[1, 0])  # crop pixels for one plate pixel
+    count = max(1, math.ceil(pitch - 1e-6))
+    shifted = crop_from_plate @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
+    x, y = _sample_positions(shifted, y1 - y0, x1 - x0, count)
+    finer = min(max(math.ceil(2.0 / pitch), 4), 16, max(1, MAX_FINE_SIDE // resolution))
+    picture = enlarge(torch.from_numpy(np.ascontiguousarray(crop_picture, np.float32)), finer)
+    inside = _inside(x, y, resolution, resolution)
+    sampled = _sample(picture, x * finer, y * finer) * inside
+    return _average(sampled, count).numpy(), x0, y0
+
+
+def enlarge(picture: Tensor, factor: int) -> Tensor:
+    """Enlarge (C, h, w) by a whole factor with Catmull-Rom splines; edges repeat, pixel centres keep their
+    place."""
+    if factor == 1:
+        return picture
+    rows = _catmull_rom(picture.shape[1], factor).to(picture)
+    columns = _catmull_rom(picture.shape[2], factor).to(picture)
+    return rows @ picture @ columns.T
+
+
+def _catmull_rom(size: int, factor: int) -> Tensor:
+    """The (factor * size, size) matrix of the interpolation (Keys 1981 with a = -1/2)."""
+    position = (np.arange(size * factor) + 0.5) / factor - 0.5
+    first = np.floor(position).astype(int) - 1
+    matrix = np.zeros((size * factor, size))
+    for tap in range(4):
+        index = first + tap
+        t = np.abs(position - index)
+        near = (1.5 * t - 2.5) * t * t + 1.0
+        far = ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0
+        weight = np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+        np.add.at(matrix, (np.arange(size * factor), index.clip(0, size - 1)), weight)
+    return torch.from_numpy(matrix)
+
+
+def _sample_positions(matrix: Matrix, rows: int, columns: int, count: int) -> tuple[Matrix, Matrix]:
+    """Where ``count`` x ``count`` sub-pixel centres of each target pixel fall in the source, (rows*n,
+    columns*n)."""
+    u = (np.arange(columns * count) + 0.5) / count
+    v = (np.arange(rows * count) + 0.5) / count
+    x = matrix[0, 0] * u[None] + matrix[0, 1] * v[:, None] + matrix[0, 2]
+    y = matrix[1, 0] * u[None] + matrix[1, 1] * v[:, None] + matrix[1, 2]
+    return x, y
+
+
+def _region(encoded: Array, x: Matrix, y: Matrix) -> tuple[npt.NDArray[np.float32], int, int]:
+    """The part of the plate that the samples touch; at least one pixel even if they all miss the plate."""
+    height, width = encoded.shape[:2]
+    x0 = int(np.clip(math.floor(x.min()) - 2, 0, width - 1))
+    y0 = int(np.clip(math.floor(y.min()) - 2, 0, height - 1))
+    x1 = int(np.clip(math.ceil(x.max()) + 2, x0 + 1, width))
+    y1 = int(np.clip(math.ceil(y.max()) + 2, y0 + 1, height))
+    return encoded[y0:y1, x0:x1], x0, y0
+
+
+def _sample(picture: Tensor, x: Matrix, y: Matrix) -> Tensor:
+    """Bilinear samples of (C, h, w) at pixel positions (centres at .5); edges repeat."""
+    height, width = picture.shape[1:]
+    grid = np.stack([x * (2.0 / width) - 1.0, y * (2.0 / height) - 1.0], -1).astype(np.float32)
+    sampled = functional.grid_sample(
+        picture[None],
+        torch.from_numpy(grid)[None],
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    return sampled[0]
+
+
+def _inside(x: Matrix, y: Matrix, width: int, height: int) -> Tensor:
+    """1 where a position lies in [0, width] x [0, height], else 0."""
+    return torch.from_numpy(((x > 0) & (x < width) & (y > 0) & (y < height)).astype(np.float32))
+
+
+def _average(picture: Tensor, count: int) -> Tensor:
+    """Mean over count x count blocks."""
+    return picture if count == 1 else functional.avg_pool2d(picture[None], count)[0]
+
+
+def _roi(matrix: Matrix, resolution: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """The plate window (x0, y0, x1, y1) around the crop's square, clipped to the plate."""
+    corners = transform_points(matrix, np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64) * resolution)
+    low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
+    x0, y0 = (int(v) for v in np.clip(low, 0, (width, height)))
+    x1, y1 = (int(v) for v in np.clip(high, 0, (width, height)))
+    return x0, y0, x1, y1
