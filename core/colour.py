@@ -75,7 +75,8 @@ class PlateColour:
             increment = delta @ self._plate_from_709.T.astype(np.float32)
         else:
             light = self._to_709(plate)
-            increment = self._from_709(light + delta) - self._from_709(light)
+            with np.errstate(invalid="ignore"):  # infinities of the plate, which stay as they are below
+                increment = self._from_709(light + delta) - self._from_709(light)
         is_still = (delta == 0.0).all(axis=-1, keepdims=True) | (increment == 0.0)
         return np.where(is_still, plate, plate + increment)
 
