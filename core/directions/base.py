@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LabelledLatents:
-    """``w`` (N, w_dim) float32 and ``labels`` (N, A) float32 named by ``names``; NaN marks an unknown label."""
+    """``w`` (N, w_dim) and ``labels`` (N, A), float32, named by ``names``; NaN marks an unknown label."""
 
     w: Array
     labels: Array
@@ -22,9 +22,10 @@ class LabelledLatents:
 
 
 class DirectionFinder(Protocol):
-    """One published method. Returns unit-norm rows in W, one per asked attribute, sign = more of the attribute."""
+    """One published method: unit-norm rows in W, one per asked attribute, sign = more of the attribute."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def find(self, data: LabelledLatents, attributes: tuple[str, ...]) -> Array:
         """-> (len(attributes), w_dim) float32."""
