@@ -25,6 +25,7 @@ GROUND = {
     "curve",
     "frame",
     "latent",
+    "layers",
     "recipe",
     "recipe_file",
     "shot",

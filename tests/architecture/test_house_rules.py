@@ -6,6 +6,8 @@ import ast
 
 FILE_LINES = 350
 FUNCTION_LINES = 60
+NO_REMEDY = {"RenderCancelled": "the user asked for it"}
+"""Errors that end a call without anything being wrong. Private ones never reach a user either."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -87,7 +89,7 @@ def test_when_something_is_said_then_only_the_command_line_says_it(layer_sources
 
 
 def test_when_an_error_is_raised_then_it_tells_what_to_do(layer_sources) -> None:
-    names = error_tree(layer_sources)
+    names = {name for name in error_tree(layer_sources) if name[0] != "_"} - set(NO_REMEDY)
     found = {
         source.place: bad for source in layer_sources if (bad := errors_without_remedy(source.tree, names))
     }
