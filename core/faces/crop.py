@@ -33,19 +33,20 @@ def crop_plate(encoded: Array, plate_from_crop: Matrix, resolution: int) -> tupl
     """
     if encoded.ndim != 3 or 0 in encoded.shape:
         raise ValueError(f"encoded has shape {encoded.shape}; expected (H, W, C) with at least one pixel")
-    pitch = math.hypot(plate_from_crop[0, 0], plate_from_crop[1, 0])
+    pitch = _pitch(plate_from_crop)
     count = max(1, min(math.ceil(pitch - 1e-6), MAX_SAMPLED_SIDE // resolution))
     x, y = _sample_positions(plate_from_crop, resolution, resolution, count)
     region, x0, y0 = _region(encoded, x, y)
     finite = np.isfinite(region).all(-1, keepdims=True)
-    # The share of finite pixels rides along as a channel, so that missing ones take no part in the average.
-    values = np.where(finite, region, 0.0)
-    stack = torch.from_numpy(np.concatenate([values, finite], -1).astype(np.float32))
-    sampled = _sample(stack.permute(2, 0, 1), x - x0, y - y0)  # (C + 1, nR, nR)
+    values = torch.from_numpy(np.where(finite, region, 0.0).astype(np.float32)).permute(2, 0, 1)
     inside = _inside(x, y, encoded.shape[1], encoded.shape[0])
-    valid = _average(sampled[-1:] * inside, count)
-    mean = _average(sampled, count)
-    image = mean[:-1] / mean[-1:].clamp(min=1e-6)
+    image = _average(_sample(values, x - x0, y - y0), count)  # (C, R, R)
+    if finite.all():
+        return image.numpy(), _average(inside, count).numpy()
+    # Missing pixels were sampled as 0; dividing by the share of finite ones takes them out of the average.
+    share = _sample(torch.from_numpy(finite.astype(np.float32)).permute(2, 0, 1), x - x0, y - y0)
+    image = image / _average(share, count).clamp(min=1e-6)
+    valid = _average(share * inside, count)
     return image.numpy(), valid.numpy()
 
 
@@ -63,7 +64,7 @@ def warp_to_plate(
     if x1 <= x0 or y1 <= y0:
         return np.zeros((channels, 0, 0), np.float32), 0, 0
     crop_from_plate = inverse(plate_from_crop)
-    pitch = math.hypot(crop_from_plate[0, 0], crop_from_plate[1, 0])  # crop pixels for one plate pixel
+    pitch = _pitch(crop_from_plate)  # crop pixels for one plate pixel
     count = max(1, math.ceil(pitch - 1e-6))
     shifted = crop_from_plate @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
     x, y = _sample_positions(shifted, y1 - y0, x1 - x0, count)
@@ -72,6 +73,11 @@ def warp_to_plate(
     inside = _inside(x, y, resolution, resolution)
     sampled = _sample(picture, x * finer, y * finer) * inside
     return _average(sampled, count).numpy(), x0, y0
+
+
+def _pitch(matrix: Matrix) -> float:
+    """Source pixels for one target pixel, along the longer axis where pixels are not square."""
+    return float(np.linalg.norm(matrix[:2, :2], 2))
 
 
 def enlarge(picture: Tensor, factor: int) -> Tensor:
@@ -134,8 +140,9 @@ def _sample(picture: Tensor, x: Matrix, y: Matrix) -> Tensor:
 
 
 def _inside(x: Matrix, y: Matrix, width: int, height: int) -> Tensor:
-    """1 where a position lies in [0, width] x [0, height], else 0."""
-    return torch.from_numpy(((x > 0) & (x < width) & (y > 0) & (y < height)).astype(np.float32))
+    """(1, rows, columns): 1 where a position lies in [0, width] x [0, height], else 0."""
+    inside = (x > 0) & (x < width) & (y > 0) & (y < height)
+    return torch.from_numpy(inside.astype(np.float32))[None]
 
 
 def _average(picture: Tensor, count: int) -> Tensor:

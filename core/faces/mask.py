@@ -53,7 +53,8 @@ def landmark_matte(landmarks: Matrix, resolution: int) -> Array:
 
     def radius(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         offset = points - centre
-        return np.hypot(offset @ down / tall, offset @ across / wide).astype(np.float64)
+        length: npt.NDArray[np.float64] = np.hypot(offset @ down / tall, offset @ across / wide)
+        return length
 
     reach = max(1.0, float(radius(landmarks).max()) / 0.95)
     axis = np.arange(resolution) + 0.5

@@ -57,13 +57,19 @@ class TrackLocator:
     """A locator that reads where the face is instead of looking.
 
     Pictures of another size than the track's are taken for a proxy of the same frame if the aspect is the
-    same. ``origin`` is the place of the picture's first pixel in the tracked frame, for data windows that do
-    not start at (0, 0); with it, the picture's size is not compared.
+    same, or for an anamorphic frame brought to square pixels if the height is. ``origin`` is the place of
+    the picture's first pixel in the tracked frame, for data windows that do not start at (0, 0); with it,
+    the picture's size is not compared.
     """
 
     def __init__(self, track: Track, *, origin: tuple[float, float] | None = None) -> None:
         self.track = track
         self.origin = origin
+
+    @classmethod
+    def from_file(cls, path: Path, *, origin: tuple[float, float] | None = None) -> TrackLocator:
+        """A locator for a track file; FaceError if it cannot be read or is not a track."""
+        return cls(read_track(path), origin=origin)
 
     def locate(self, picture: Array, number: int) -> tuple[Face, ...]:
         """The tracked face at a frame. Raises FaceError outside the track, when the face has left the picture
@@ -74,8 +80,8 @@ class TrackLocator:
         x, y = landmarks.mean(0)
         if not (0 <= x <= width and 0 <= y <= height):
             raise FaceError(
-                f"The tracked face has left the picture in frame {number}: its centre is at ({x:.0f}, {y:.0f}) "
-                f"of {width} x {height} pixels.",
+                f"The tracked face has left the picture in frame {number}: its centre is at "
+                f"({x:.0f}, {y:.0f}) of {width} x {height} pixels.",
                 where=self.track.name,
                 remedy="End the edit before this frame.",
             )
@@ -86,7 +92,8 @@ class TrackLocator:
         if self.origin is not None:
             return landmarks - np.asarray(self.origin, np.float64)
         x_scale, y_scale = width / self.track.size[0], height / self.track.size[1]
-        if abs(x_scale / y_scale - 1) > ASPECT_TOLERANCE:
+        is_unsqueezed = y_scale == 1.0 and 0.5 <= x_scale <= 2.0
+        if abs(x_scale / y_scale - 1) > ASPECT_TOLERANCE and not is_unsqueezed:
             raise FaceError(
                 f"The track belongs to a picture of {self.track.size[0]:g} x {self.track.size[1]:g} pixels, "
                 f"this one has {width} x {height}.",

@@ -8,6 +8,8 @@ shard of each letter is never trained on.
 from __future__ import annotations
 
 import logging
+import math
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +100,7 @@ def _train_network(name: str, faces: FaceSet, options: Options) -> None:
     saved_at, start, mean = spent, time.process_time() - spent, 0.0
     while spent < options.seconds:
         progress = spent / options.seconds
-        rate = options.rate * min(1.0, (steps + 1) / 100) * 0.5 * (1 + np.cos(np.pi * progress))
+        rate = options.rate * min(1.0, (steps + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss = loss_of(net, collate([make(rng, faces) for _ in range(options.batch)]))
@@ -134,7 +136,7 @@ def _resume(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> tup
         net.load_state_dict(state["net"])
         optimiser.load_state_dict(state["optimiser"])
         return float(state["spent"]), int(state["steps"])
-    except (RuntimeError, KeyError, OSError, ValueError, EOFError) as err:
+    except (RuntimeError, pickle.UnpicklingError, KeyError, OSError, ValueError, EOFError) as err:
         raise DataError(f"The checkpoint is damaged: {err}.", where=str(path), remedy="Delete it.") from err
 
 
