@@ -73,10 +73,10 @@ class PlateColour:
         plate = np.asarray(plate_rgb, dtype=np.float32)
         if self._plate_from_709 is not None:
             increment = delta @ self._plate_from_709.T.astype(np.float32)
-        else:
-            light = self._to_709(plate)
-            with np.errstate(invalid="ignore"):  # infinities of the plate, which stay as they are below
-                increment = self._from_709(light + delta) - self._from_709(light)
+            return np.where(increment == 0.0, plate, plate + increment)
+        light = self._to_709(plate)
+        with np.errstate(invalid="ignore"):  # infinities of the plate, which stay as they are below
+            increment = self._from_709(light + delta) - self._from_709(light)
         is_still = (delta == 0.0).all(axis=-1, keepdims=True) | (increment == 0.0)
         return np.where(is_still, plate, plate + increment)
 

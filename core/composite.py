@@ -75,41 +75,47 @@ def give_back(
     if not (np.isfinite(k) and k > 0.0):
         raise ValueError(f"exposure k is {k}; expected a positive power of two")
     asked, rejected = _asked_pixels(d)
-    usable = asked & np.isfinite(plate_rgb).all(axis=-1)
+    usable = asked & ~_in_any_channel(~np.isfinite(plate_rgb))
     coverage = None
     if alpha is not None:
         expect_shape(alpha, "h w", name="alpha", h=plate_rgb.shape[0], w=plate_rgb.shape[1])
         usable &= np.isfinite(alpha) & (alpha > 0.0)
-        coverage = np.minimum(alpha[usable], np.float32(1.0))[:, None]  # (N, 1)
-        coverage = coverage if (coverage < 1.0).any() else None
-    plate = plate_rgb[usable]  # (N, 3)
-    increment, is_clamped = _clamped(d[usable], limit)
+        if (alpha[usable] < 1.0).any():
+            coverage = np.minimum(alpha[usable], np.float32(1.0))[:, None]  # (N, 1)
+    chosen = np.flatnonzero(usable)  # indices, because gathering by them is five times faster than by a mask
+    plate = plate_rgb.reshape(-1, 3).take(chosen, axis=0)  # (N, 3)
+    increment, is_clamped = _clamped(d.reshape(-1, 3).take(chosen, axis=0), limit)
     edited = _edited(plate, increment, colour, k, coverage, SHOULDER if shoulder else PLAIN)
-    is_finite = np.asarray(np.isfinite(edited).all(axis=-1))
-    edited = np.where(is_finite[:, None], edited, plate)
-    is_changed = np.asarray((edited != plate).any(axis=-1))
-    result, changed = plate_rgb.copy(), np.zeros(asked.shape, dtype=np.bool_)
-    result[usable] = edited
-    changed[usable] = is_changed
+    is_broken = _in_any_channel(~np.isfinite(edited))
+    edited[is_broken] = plate[is_broken]
+    is_changed = _in_any_channel(edited != plate)
+    result, changed = plate_rgb.copy(order="C"), np.zeros(asked.shape, dtype=np.bool_)
+    result.reshape(-1, 3)[chosen] = edited
+    changed.reshape(-1)[chosen] = is_changed
     report = CompositeReport(
         changed=int(is_changed.sum()),
         clamped=int(is_clamped.sum()),
-        rejected=rejected + int((~is_finite).sum()),
+        rejected=rejected + int(is_broken.sum()),
         skipped=int(asked.sum()) - len(plate),
-        beyond_half=int((np.abs(edited[is_changed]) > HALF_MAX).any(axis=-1).sum()),
+        beyond_half=int((is_changed & _in_any_channel(np.abs(edited) > HALF_MAX)).sum()),
     )
     return result, changed, report
 
 
 def _asked_pixels(d: Array) -> tuple[Mask, int]:
     """The pixels (h, w) with a finite increment other than zero, and how many are not finite."""
-    is_finite = np.isfinite(d).all(axis=-1)
-    return is_finite & (d != 0.0).any(axis=-1), int((~is_finite).sum())
+    is_broken = _in_any_channel(~np.isfinite(d))
+    return ~is_broken & _in_any_channel(d != 0.0), int(is_broken.sum())
+
+
+def _in_any_channel(flags: Mask) -> Mask:
+    """(..., 3) to (...): ``any(axis=-1)``, which takes ten times as long on an axis this short."""
+    return np.asarray(flags[..., 0] | flags[..., 1] | flags[..., 2])
 
 
 def _clamped(d: Array, limit: float) -> tuple[Array, Mask]:
     """``d`` (N, 3) within +-limit, and which pixels (N,) were beyond."""
-    return np.clip(d, -limit, limit), np.asarray((np.abs(d) > limit).any(axis=-1), dtype=np.bool_)
+    return np.clip(d, -limit, limit), _in_any_channel(np.abs(d) > limit)
 
 
 def _edited(
