@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python bench/bench_colour.py
 
-Prints a table of medians in milliseconds of processor time, and the accuracy of the curve. One core, no network, no files.
+Prints medians in milliseconds of processor time, and the accuracy of the curve. One core, no files.
 """
 
 from __future__ import annotations
