@@ -218,8 +218,8 @@ _COMPOSITE = (
 
 _SYSTEM = (
     ParameterSpec(
-        "device", "text", "cpu", "Device", "Where the networks run: cpu, cuda or cuda:1 and so on.", "System",
-        "tools", "0.1",
+        "device", "text", "cpu", "Device", "Where the networks run: cpu, cuda, cuda:1 and so on, or auto.",
+        "System", "tools", "0.1",
     ),
 )  # fmt: skip
 

@@ -84,7 +84,11 @@ class Worker:
 
     def _render(self, request_id: int, data: dict[str, Any]) -> None:
         if self._engine is None:
-            raise HostError("The worker was asked to render before it was opened.", where="worker")
+            raise HostError(
+                "The worker was asked to render before it was opened.",
+                where="worker",
+                remedy="Open the session first; both sides must be the same version of Lineament.",
+            )
         if self._cancelled.is_set():
             raise RenderCancelled("The frame was cancelled.")
         result = self._engine.render(

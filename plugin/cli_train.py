@@ -1,0 +1,51 @@
+"""``lineament train``: make the embedded model again; every command resumes where it was stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .cli_flags import option
+
+train = typer.Typer(help="Train the embedded model and its face locator.", no_args_is_help=True)
+
+Minutes = Annotated[float, option("--minutes", help="Processor minutes for encoder and synthesis.", min=0.0)]
+Data = Annotated[Path, option("--data", help="Folder with the rendered faces (tar shards with labels).")]
+Work = Annotated[Path, option("--work", help="Folder for checkpoints; a second run continues from there.")]
+Result = Annotated[Path, option("--output", "-o", help="Folder that receives the weights.")]
+
+
+@train.command("default")
+def train_default(
+    data: Data,
+    work: Work = Path("out/train"),
+    output: Result = Path("out/model"),
+    minutes: Minutes = 90.0,
+) -> None:
+    """Train generator, encoder and scorers on rendered faces, find directions, and write a model package."""
+    from lineament.core.training.default import TrainOptions, train
+
+    from .terminal import out
+
+    console = out()
+    options = TrainOptions(data=data, run=work, output=output, minutes=minutes)
+    folder = train(options, lambda line: console.print(line, markup=False))
+    console.print(f"{folder}: done", markup=False)
+
+
+@train.command("locator")
+def train_locator(
+    data: Data,
+    work: Work = Path("out/train"),
+    output: Result = Path("out/locator"),
+    seconds: Annotated[
+        float, option("--seconds", help="Processor time for each network, in seconds.", min=1.0)
+    ] = 600.0,
+    seed: Annotated[int, option("--seed", help="Seed of the samples.", min=0)] = 1,
+) -> None:
+    """Train the landmark, scan and matte networks of the face locator."""
+    from lineament.core.training.locator import Options, train
+
+    train(Options(shards=data, work=work, output=output, seconds=seconds, seed=seed))

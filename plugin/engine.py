@@ -1,0 +1,102 @@
+"""The real engine behind a session: read a frame, run the pipeline, write the frame. Importing it loads
+torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lineament.core.errors import PlateError
+from lineament.core.io import read_frame, write_frame
+from lineament.core.pipeline import RenderReport, ToolOptions, Tools, open_tools, render_frame
+
+from .messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
+
+
+class PipelineEngine:
+    """One opened set of tools; ``info`` names the model and its attributes."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self.info: dict[str, Any] = {
+            "generator_id": tools.library.generator_id,
+            "attributes": list(tools.library.names),
+        }
+
+    def render(
+        self, request: FrameRequest, cancelled: Callable[[], bool], tell: Callable[[str], None]
+    ) -> FrameResult:
+        """Read, edit and write one frame; cancelling is seen between stages."""
+        watch = _Watch(cancelled, tell)
+        for move in request.recipe.moves:
+            self._tools.library.get(move.attribute)  # a misspelt attribute must not cost an inversion
+        watch.enter("read")
+        frame = read_frame(request.plate, request.number)
+        result = render_frame(frame, request.recipe, self._tools, on_stage=watch.enter)
+        watch.enter("write")
+        output = Path(request.output)
+        _make_folder(output.parent)
+        write_frame(output, result.frame, overwrite=request.overwrite)
+        watch.leave()
+        report = report_data(result.report) | {"stages": watch.seconds}
+        return FrameResult(str(output), request.number, round(sum(watch.seconds.values()), 4), report)
+
+
+def open_engine(choices: ToolChoices) -> PipelineEngine:
+    """Load everything a shot needs. Raises LineamentError."""
+    return PipelineEngine(open_tools(ToolOptions(**vars(choices))))
+
+
+def report_data(report: RenderReport) -> dict[str, Any]:
+    """The pipeline's report as plain data, without the latent; ``exposure`` is 0 where none was chosen."""
+    face = report.face
+    return {
+        "identity": face is None,
+        "strengths": report.strengths,
+        "face": None
+        if face is None
+        else {"landmarks": face.landmarks.tolist(), "score": float(face.score), "source": face.source},
+        "faces_found": report.faces_found,
+        "space": report.space,
+        "space_reason": report.space_reason,
+        "exposure": 0.0 if face is None else float(report.exposure),
+        "composite": dataclasses.asdict(report.composite),
+    }
+
+
+class _Watch:
+    """Tells stages, times them, and ends the frame between two of them when it was cancelled."""
+
+    def __init__(self, cancelled: Callable[[], bool], tell: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._cancelled, self._tell = cancelled, tell
+        self._stage, self._since = "", time.perf_counter()
+
+    def enter(self, stage: str) -> None:
+        """A stage begins; the one before has ended."""
+        self.leave()
+        if self._cancelled():
+            raise RenderCancelled("The frame was cancelled.")
+        self._stage = stage
+        self._tell(stage)
+
+    def leave(self) -> None:
+        """The running stage has ended."""
+        now = time.perf_counter()
+        if self._stage:
+            self.seconds[self._stage] = round(now - self._since, 4)
+        self._stage, self._since = "", now
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise PlateError(
+            f"The output folder cannot be made: {err.strerror or err}.",
+            where=str(folder),
+            remedy="Choose another output with -o, or change the folder's permissions.",
+        ) from err

@@ -1,0 +1,97 @@
+"""What a job would do, found out without loading a network or writing a byte: ``--dry-run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lineament.core.colour import PlateColour, resolve_colour
+from lineament.core.errors import RecipeError
+from lineament.core.frame import Frame, Layer
+from lineament.core.io import read_frame
+from lineament.core.io.sequences import format_frames
+
+from .batch import Plan
+from .messages import FrameRequest, ToolChoices
+
+_MODEL_BYTES = 600 << 20
+"""torch, OpenImageIO and a small generator at rest."""
+
+_COPIES = 6
+"""Float copies of the edited layer alive at once: plate, linear, encoded, increment, result, output."""
+
+
+def describe(plan: Plan, choices: ToolChoices) -> tuple[tuple[str, str], ...]:
+    """Name and value of everything that was resolved, in reading order. Raises what rendering would raise."""
+    numbers = [request.number for request in plan.requests]
+    lines = [
+        ("frames", f"{format_frames(numbers)} ({len(numbers)})" if numbers else "none"),
+        ("skipped, output exists", format_frames(plan.skipped)),
+        ("held for missing plates", format_frames(plan.held)),
+        ("model", choices.model),
+        ("inversion", choices.inverter),
+        ("device", choices.device),
+        ("track", choices.track),
+    ]
+    if plan.requests:
+        lines += _of_first(plan.requests[0], choices)
+    lines += [
+        (f"frame {request.number}", f"{request.plate} -> {request.output}") for request in plan.requests
+    ]
+    return tuple((name, value) for name, value in lines if value)
+
+
+def check_attributes(request: FrameRequest, choices: ToolChoices) -> None:
+    """Raise RecipeError for an attribute that the model does not have."""
+    from lineament.core.directions.library import load_library  # loads torch; everything else here is light
+    from lineament.core.generators.package import load_package
+
+    library = load_library(load_package(choices.model))
+    for move in request.recipe.moves:
+        library.get(move.attribute)
+
+
+def plate_colour(frame: Frame, layer: Layer, colourspace: str, ocio: str) -> PlateColour:
+    """The colour space of a frame, by the evidence that its header and path hold."""
+    chromaticities = frame.header_value(layer, "chromaticities")
+    interop_id = frame.header_value(layer, "colorInteropID")
+    return resolve_colour(
+        frame.path,
+        chromaticities=chromaticities if isinstance(chromaticities, tuple) else None,
+        interop_id=str(interop_id or ""),
+        display_referred=frame.is_display_referred,
+        colourspace=colourspace,
+        ocio=ocio,
+    )
+
+
+def _of_first(request: FrameRequest, choices: ToolChoices) -> list[tuple[str, str]]:
+    if choices.track and not Path(choices.track).is_file():
+        raise RecipeError(
+            f'The track "{choices.track}" does not exist.',
+            where="--track",
+            remedy="Give the path of its JSON file.",
+        )
+    frame = read_frame(request.plate, request.number)
+    layer = frame.layer(request.recipe.layer)
+    colour = plate_colour(frame, layer, request.recipe.colourspace, choices.ocio)
+    window = frame.parts[layer.part].data_window
+    pixels = window.width * window.height
+    planes = sum(plane.nbytes for part in frame.parts for plane in part.planes.values())
+    estimate = _MODEL_BYTES + 2 * planes + _COPIES * pixels * 12
+    return [
+        ("layer", f"{layer.name or 'main'} ({', '.join(layer.rgb)})"),
+        ("picture", f"{window.width} x {window.height} pixels"),
+        ("colour space", f"{colour.space} ({colour.reason})"),
+        ("colour config", colour.config_name),
+        ("strengths", _strengths(request)),
+        ("memory, estimated", f"{estimate / (1 << 30):.1f} GiB"),
+    ]
+
+
+def _strengths(request: FrameRequest) -> str:
+    keyed = {move.attribute: move.strength for move in request.recipe.moves}
+    texts = []
+    for name, strength in keyed.items():
+        values = [f"{value:g}@{frame}" for frame, value in strength.keys]
+        texts.append(f"{name} {strength.keys[0][1]:g}" if len(values) == 1 else f"{name} {' '.join(values)}")
+    return ", ".join(texts) or "none: the plate is copied"
