@@ -108,8 +108,8 @@ def library_files(library: DirectionLibrary) -> LibraryFiles:
 def load_library(package: Package) -> DirectionLibrary:
     """The directions of a model package; an empty library if it has none.
 
-    The package compares both files with its card. Raises GeneratorError if they belong to another generator, or
-    are damaged or incomplete.
+    The package compares both files with its card. Raises GeneratorError if they belong to another generator,
+    or are damaged or incomplete.
     """
     listed = [name for name in (CARDS_FILE, NUMBERS_FILE) if name in package.card.files]
     if not listed:

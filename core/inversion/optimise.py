@@ -240,7 +240,8 @@ class OptimiseInverter:
     def _loss(self, target: Target, values: dict[str, Tensor], step: int) -> Tensor:
         settings = self._settings
         ws = values["ws"]
-        noise = {name: value for name, value in values.items() if name.startswith(PREFIX)}
+        # by name: a resumed state has another order, and sums of floats would notice
+        noise = {name: values[name] for name in sorted(values) if name.startswith(PREFIX)}
         moved = ws + self._jitter(ws, step)
         image = synthesise_with(self._generator, moved, noise) if noise else self._generator.synthesise(moved)
         loss = pyramid_l1(image, target.image, target.weight, settings.scales)
