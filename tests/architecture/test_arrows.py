@@ -36,8 +36,8 @@ GROUND = {
 FAMILY = {"colour_config": "colour", "colour_space": "colour", "latent_cache": "inversion"}
 """Modules that are part of a sibling although they do not lie in its folder."""
 
-JOINTS = {"", "pipeline", "training", "synthetic"}
-"""Above the siblings: the door, the one-way path, and the two that make the embedded model."""
+JOINTS = {"", "pipeline", "tools", "training", "synthetic"}
+"""Above the siblings: the door, the one-way path and its tools, and the two that make the embedded model."""
 
 MAY_ALSO = {
     ("importers", "generators"): "an importer's product is a model package",

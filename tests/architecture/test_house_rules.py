@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 FILE_LINES = 350
+TEST_FILE_LINES = 500
+"""Tests and their tables are lists: read one entry at a time, never as a whole."""
 FUNCTION_LINES = 60
 NO_REMEDY = {"RenderCancelled": "the user asked for it"}
 """Errors that end a call without anything being wrong. Private ones never reach a user either."""
@@ -69,7 +71,8 @@ def errors_without_remedy(tree: ast.Module, names: set[str]) -> list[int]:
 
 def test_when_a_file_grows_then_it_is_split_in_time(all_sources) -> None:
     sizes = {source.place: len(source.text.splitlines()) for source in all_sources}
-    assert {place: size for place, size in sizes.items() if size > FILE_LINES} == {}
+    limits = {place: TEST_FILE_LINES if place.startswith("tests/") else FILE_LINES for place in sizes}
+    assert {place: size for place, size in sizes.items() if size > limits[place]} == {}
 
 
 def test_when_a_function_grows_then_it_still_fits_a_screen(all_sources) -> None:
