@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 COMMAND = re.compile(r"^\s*(?:\$ )?make ([a-z]+)", re.MULTILINE)
@@ -59,3 +62,53 @@ def test_when_a_page_says_make_then_the_target_exists(repository: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = {name for page in documents(repository) for name in COMMAND.findall(page.read_text("utf-8"))}
     assert named - targets == set()
+
+
+def commands_of_the_page(page: Path) -> list[list[str]]:
+    """The lines of a page that call lineament, cut into words, comments left out."""
+    lines = [line.strip().removeprefix(".venv/bin/") for line in page.read_text("utf-8").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lineament ")]
+
+
+def unknown_words(program, words: list[str]) -> list[str]:
+    """Sub-commands and options of one line that the program does not have."""
+    names = list(words)
+    while hasattr(program, "commands"):  # a group; typer brings its own click
+        name = names.pop(0) if names else ""
+        if name not in program.commands:
+            return [name]
+        program = program.commands[name]
+    known = {
+        option for parameter in program.params for option in [*parameter.opts, *parameter.secondary_opts]
+    }
+    return [
+        word for word in names if word.startswith("-") and word.partition("=")[0] not in known | {"--help"}
+    ]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/gpu.md", "docs/security.md"])
+def test_when_a_page_shows_a_command_then_the_program_has_it(repository: Path, name: str) -> None:
+    program = typer.main.get_command(importlib.import_module("lineament.plugin.cli").app)
+    found = {
+        " ".join(words): bad
+        for words in commands_of_the_page(repository / name)
+        if (bad := unknown_words(program, words))
+    }
+    assert found == {}
+
+
+def test_when_a_command_is_made_up_then_it_is_found() -> None:
+    program = typer.main.get_command(importlib.import_module("lineament.plugin.cli").app)
+    assert unknown_words(program, ["embellish", "plate.exr"]) == ["embellish"]
+    assert unknown_words(program, ["edit", "plate.exr", "--no-such-option=1", "-o", "x"]) == [
+        "--no-such-option=1"
+    ]
+
+
+def test_when_the_readme_shows_a_recipe_then_it_can_be_read(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "README.md").read_text("utf-8")
+    recipes = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(recipes) == 1
+    (tmp_path / "shot.yaml").write_text(recipes[0])
+    recipe = importlib.import_module("lineament.core.recipe_file").read_recipe(tmp_path / "shot.yaml")
+    assert recipe.strengths_at(1040) == {"age": 1.5, "smile": 1.0}
