@@ -45,7 +45,9 @@ def factorise(weights: Sequence[Doubles | Array], count: int, *, normalise_rows:
     return Factors(np.ascontiguousarray(rows, dtype=np.float32), values.copy())
 
 
-def affine_weights(generator: Generator, layers: tuple[int, int] | None = None) -> list[Doubles]:
+def affine_weights(
+    generator: Generator, layers: tuple[int, int] | None = None, *, device: str = "cpu"
+) -> list[Doubles]:
     """Effective weights (C_l, w_dim) of the styles that latent rows ``layers`` (half-open; None: all) drive.
 
     They are read by moving the latent, so any generator with affine styles will do, and the weights are
@@ -55,10 +57,10 @@ def affine_weights(generator: Generator, layers: tuple[int, int] | None = None) 
     probes = torch.zeros(generator.w_dim + 1, generator.num_ws, generator.w_dim)
     probes[1:, start:end] = torch.eye(generator.w_dim)[:, None, :]  # one latent number at a time
     with torch.no_grad():
-        styles = generator.styles(probes)
+        styles = generator.styles(probes.to(device))
     found = []
     for style in styles:
-        values = style.double().numpy()
+        values = style.double().cpu().numpy()
         weight: Doubles = (values[1:] - values[0]).T  # (C_l, w_dim)
         if np.any(weight):
             found.append(weight)
@@ -71,6 +73,7 @@ def sefa(
     layers: tuple[int, int] | None = None,
     *,
     normalise_rows: bool = True,
+    device: str = "cpu",
 ) -> Factors:
     """The ``count`` strongest directions of a generator for latent rows ``layers``."""
-    return factorise(affine_weights(generator, layers), count, normalise_rows=normalise_rows)
+    return factorise(affine_weights(generator, layers, device=device), count, normalise_rows=normalise_rows)

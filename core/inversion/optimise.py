@@ -45,7 +45,7 @@ StopReason = Literal["steps", "plateau", "cancelled"]
 class OptimiseSettings:
     """The knobs of the fit; learning rates and distances are in standard deviations of W."""
 
-    steps: int = 120  # 60 to 150 are enough from an encoder's start; from w_avg take 400 or more
+    steps: int = 120  # 60 to 150 are enough from an encoder's start
     lr: float = 0.03  # below 0.02 it is not done in 120 steps, above 0.05 late steps jump about the minimum
     ramp_up: float = 0.05  # share of the steps with rising rate: Adam's first steps have no scale yet
     ramp_down: float = 0.25  # share with cosine fall: without it the last loss is noisy
@@ -80,6 +80,10 @@ class OptimiseSettings:
         if len(curve) <= self.patience:
             return False
         return min(curve[-self.patience :]) > (1 - self.tolerance) * min(curve[: -self.patience])
+
+
+FROM_MEAN = OptimiseSettings(steps=400, lr=0.05, prior=0.0, jitter=0.05, patience=80)
+"""Without an encoder the way is long: more and larger steps, exploration, no pull back to the average face."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class OptimiseInverter:
         self._generator = generator
         self._start = start
         self._features = features
-        self._settings = settings or OptimiseSettings()
+        self._settings = settings or (OptimiseSettings() if start else FROM_MEAN)
         self._device = device
         self._matte = matte
         self._sigma = statistics.sigma
@@ -269,9 +273,9 @@ class OptimiseInverter:
 
 
 def features_key(features: Features | None) -> str:
-    """Name a feature network for the cache: its weights, or its qualified name if it has none."""
+    """Name a feature network for the cache: its weights (a method: its network's), and what is called."""
     if features is None:
         return "none"
-    if isinstance(features, nn.Module):
-        return weights_digest(features)
-    return getattr(features, "__qualname__", type(features).__qualname__)
+    name = getattr(features, "__qualname__", type(features).__qualname__)
+    network = getattr(features, "__self__", features)
+    return f"{name} {weights_digest(network)}" if isinstance(network, nn.Module) else name

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lineament.core.errors import DataError, GeneratorError
-from lineament.core.inversion.optimise import OptimiseInverter, OptimiseSettings
+from lineament.core.inversion.optimise import FROM_MEAN, OptimiseInverter, OptimiseSettings
 from lineament.core.inversion.state import load_state, save_state
 
 SHORT = OptimiseSettings(steps=12)
@@ -134,6 +134,28 @@ def test_when_features_are_given_then_they_take_part(invert, a_crop):
     assert calls == [(1, 3, 32, 32)] * (SHORT.steps + 1)  # the target once, then every step
     assert with_features.curve[0] > invert().run(a_crop).curve[0]
     assert invert(features=features).key != invert().key
+
+
+def test_when_a_networks_method_gives_the_features_then_the_key_holds_its_weights(invert):
+    class Net(torch.nn.Module):
+        def __init__(self, gain):
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.tensor(gain))
+
+        def features(self, image):
+            return [image * self.gain]
+
+    assert invert(features=Net(1.0).features).key == invert(features=Net(1.0).features).key
+    assert invert(features=Net(1.0).features).key != invert(features=Net(2.0).features).key
+
+
+def test_when_there_is_no_encoder_then_a_longer_fit_still_finds_the_face(generator, statistics, draw, a_crop):
+    short = replace(FROM_MEAN, steps=100)
+    latent = OptimiseInverter(generator, statistics, settings=short).invert(a_crop)
+    assert psnr(draw(latent.ws), a_crop.image) > 25
+    assert OptimiseInverter(generator, statistics).key == (
+        OptimiseInverter(generator, statistics, settings=FROM_MEAN).key
+    )
 
 
 def test_when_the_prior_is_strong_then_the_latent_stays_near_the_start(invert, start, a_crop):
