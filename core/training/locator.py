@@ -34,6 +34,7 @@ from ..faces.nets import (
     cell_centres,
     channels_last,
 )
+from ..faces.network import LOOK
 from . import locator_samples as samples
 from .locator_samples import FaceSet, Rng
 
@@ -187,11 +188,10 @@ def landmark_sample(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
     index = int(rng.integers(len(faces)))
     # Half of the windows are as rough as a first guess, half as close as the last refinement leaves them.
     rough = kind < 0.6
-    scale = np.exp(rng.normal(0, 0.22 if rough else 0.1)) / 0.85
-    square = square_from_landmarks(faces.landmarks[index], FRAMING)
-    centre = transform_points(square, np.array([WINDOW / 2, WINDOW * 0.54]))
-    unit = WINDOW / side_px(square, WINDOW)
-    matrix = _similarity(rng, scale * unit, 35 if rough else 12, 0.16 if rough else 0.06, WINDOW, centre)
+    square = square_from_landmarks(faces.landmarks[index], LOOK)
+    centre = transform_points(square, np.full(2, WINDOW / 2))
+    scale = WINDOW / side_px(square, WINDOW) * np.exp(rng.normal(0, 0.22 if rough else 0.08))
+    matrix = _similarity(rng, scale, 35 if rough else 10, 0.16 if rough else 0.05, WINDOW, centre)
     below = samples.background(rng, faces, WINDOW) if rng.random() < 0.6 else None
     placed = samples.place(rng, faces, index, matrix, WINDOW, below)
     picture = samples.hide(rng, placed.picture)[0] if rng.random() < 0.2 else placed.picture
@@ -260,10 +260,11 @@ def landmark_loss(net: nn.Module, batch: Batch) -> Tensor:
     points, logit, heat = net(window)
     positive = is_face > 0.5
     detect = functional.binary_cross_entropy_with_logits(logit, is_face)
-    distance = functional.smooth_l1_loss(points[positive], truth[positive], beta=1.0)
+    # Nearly absolute: a square loses interest below a pixel, and a pixel is 5 % of the eye distance.
+    distance = functional.smooth_l1_loss(points[positive], truth[positive], beta=0.2)
     cells = heat.shape[-1]
     centres = (torch.arange(cells) + 0.5) * (WINDOW / cells)
-    target = torch.exp(-((centres - truth[positive][..., None]) ** 2) / (2 * (WINDOW / cells) ** 2))
+    target = torch.exp(-((centres - truth[positive][..., None]) ** 2) / (2 * (0.75 * WINDOW / cells) ** 2))
     target = target[..., 1, :, None] * target[..., 0, None, :]  # (B, 6, cells, cells)
     target = target.flatten(2) / target.flatten(2).sum(-1, keepdim=True)
     shape = -(target * torch.log_softmax(heat[positive].flatten(2), -1)).sum(-1).mean()
