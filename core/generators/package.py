@@ -19,6 +19,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from ..atomic import write_atomically
 from ..errors import GeneratorError
 from .base import GeneratorCard
 from .package_files import (
@@ -31,11 +32,10 @@ from .package_files import (
     read_bytes,
     to_json,
     to_safetensors,
-    write_file,
     write_folder,
 )
 from .registry import architecture_named
-from .stylegan2 import StyleGAN2
+from .stylegan2 import StyleGAN2, generator_id
 from .tiny import build_tiny
 
 CARD = "card.json"
@@ -230,10 +230,8 @@ def save_package(
     contents |= {filename: to_safetensors(values) for filename, values in (tensors or {}).items()}
     contents |= {filename: to_json(values) for filename, values in (documents or {}).items()}
     architecture = architecture_named("stylegan2")
-    rebuilt = architecture.build(architecture.describe(generator))
-    rebuilt.load_state_dict(rounded)
     card = GeneratorCard(
-        id=rebuilt.id,
+        id=generator_id(rounded),
         name=name,
         architecture=architecture.name,
         resolution=generator.resolution,
@@ -270,7 +268,7 @@ def add_files(
     files = dict(sorted({**card.files, **hashes}.items()))
     card = replace(card, files=files, metrics={**card.metrics, **(metrics or {})})
     for filename, data in {**contents, CARD: to_json(asdict(card))}.items():
-        write_file(folder / filename, data)
+        write_atomically(folder / filename, data)
     return card
 
 
@@ -280,8 +278,11 @@ def _build_generator(package: ModelPackage) -> StyleGAN2:
     architecture = architecture_named(card.architecture, where=where)
     state = {key: value.float() for key, value in package.tensors(WEIGHTS).items()}
     try:
-        generator = architecture.build(card.kwargs)
-        generator.load_state_dict(state)
+        with torch.device(
+            "meta"
+        ):  # no memory for what the card announces, and no random start, only the shapes
+            generator = architecture.build(card.kwargs)
+        generator.load_state_dict(state, assign=True)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as err:
         raise damaged(f"The weights do not fit the card's kwargs: {one_line(err)}.", where) from err
     announced = (card.id, card.resolution, card.num_ws, card.w_dim, card.z_dim, card.c_dim)

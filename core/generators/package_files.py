@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as format_safetensors
 from torch import Tensor
 
+from ..atomic import write_atomically
 from ..errors import GeneratorError
 
 MAX_CARD_BYTES = 1 << 20
@@ -50,6 +50,7 @@ def check_header(data: bytes, where: str) -> None:
 
 
 def parse_json(data: bytes, where: str) -> Any:
+    """The value in JSON text. Raises GeneratorError, also for texts nested too deeply to parse."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as err:
@@ -57,6 +58,7 @@ def parse_json(data: bytes, where: str) -> Any:
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
+    """The whole file of at most ``limit`` bytes. Raises GeneratorError."""
     try:
         size = path.stat().st_size
         if size > limit:
@@ -67,15 +69,18 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def damaged(what: str, where: str) -> GeneratorError:
+    """The error for a package that is not what it was when it was saved."""
     return GeneratorError(what, where=where, remedy="Restore the model package, or import the model again.")
 
 
 def one_line(err: BaseException) -> str:
+    """A foreign exception's message without line breaks, shortened."""
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
     return " ".join(lines[:2])[:200].rstrip(".") or type(err).__name__
 
 
 def to_json(values: Any) -> bytes:
+    """Plain values as indented JSON with sorted keys; NaN and infinity raise ValueError."""
     return (json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
@@ -91,7 +96,7 @@ def write_folder(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         temporary.chmod(0o755)
         for filename, data in contents.items():
-            write_file(temporary / filename, data)
+            write_atomically(temporary / filename, data)
         if overwrite and folder.exists():
             shutil.rmtree(folder)
         temporary.replace(folder)
@@ -104,15 +109,3 @@ def write_folder(folder: Path, contents: Mapping[str, bytes], *, overwrite: bool
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -177,23 +177,24 @@ def _view(
 
 
 def array_from_record(value: object, name: str, where: str) -> Tensor:
-    """The tensor with the contents of a pickled numpy array of plain numbers."""
+    """The tensor with the contents of a pickled numpy array or scalar of plain numbers."""
+    shape: tuple[Any, ...] = ()
     match value:
+        case Made(kind=(_, "scalar"), args=(Made(args=(str(code), *_)), raw)):
+            fortran = False
         case Made(
             kind=(_, "_reconstruct"), state=(_, tuple(shape), Made(args=(str(code), *_)), bool(fortran), raw)
         ):
             pass
         case _:
             raise refuse(f"The entry {quote(name)} is no plain array.", where)
-    if isinstance(raw, Made) and raw.kind == ("_codecs", "encode") and isinstance(raw.args[0], str):
-        raw = raw.args[0].encode("latin1", "replace")
-    elif isinstance(raw, str):  # Python 2 wrote bytes as strings
+    if isinstance(raw, str):  # Python 2 wrote bytes as strings
         raw = raw.encode("latin1", "replace")
     dtype = ARRAY_DTYPES.get(code.lstrip("<="))
     sane = (
         all(type(n) is int and 0 <= n < 1 << 40 for n in shape) and type(raw) is bytes and dtype is not None
     )
-    if not sane or np.dtype(dtype).itemsize * math.prod(shape) != len(raw):
+    if not sane or len(shape) > 8 or np.dtype(dtype).itemsize * math.prod(shape) != len(raw):
         raise refuse(f"The array {quote(name)} does not have the size it announces.", where)
     array = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return torch.from_numpy(array.copy())

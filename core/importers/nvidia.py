@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from typing import Any
 
 from torch import Tensor
@@ -23,11 +23,12 @@ from .container import (
     tensor_from_record,
 )
 from .layout import Checkpoint, check_filter, not_yet
-from .opcodes import Made, Name, OpcodeReader, quote, refuse
+from .opcodes import ENCODE, Made, Name, OpcodeReader, quote, refuse
 from .tensorflow import NETWORK, read_tensorflow
 
 PERSISTENT_OBJECT: Name = ("torch_utils.persistence", "_reconstruct_persistent_obj")
 MAX_DEPTH = 8
+MAX_MODULES = 10_000
 MAX_STORAGES = 20_000  # three 1024 px networks have about 1 200
 FLAT_CLAMP = 256.0
 FLAT_KEYS = {"channel_base", "channel_max", "num_fp16_res", "conv_clamp", "fused_modconv_default"}
@@ -42,7 +43,7 @@ NVIDIA_NAMES: Set[Name] = {
     ("dnnlib.util", "EasyDict"),
     ("builtins", "set"),
     ("__builtin__", "set"),
-    ("_codecs", "encode"),
+    ENCODE,
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
     *(
@@ -94,17 +95,40 @@ def _state(module: object, where: str) -> dict[Any, Any]:
     raise refuse("A network module is not stored in the known way.", where)
 
 
-def _modules(
-    module: object, where: str, prefix: str = "", depth: int = 0
-) -> Iterator[tuple[str, dict[Any, Any]]]:
-    """Every module's dotted prefix and state, parents first."""
-    if depth > MAX_DEPTH:
-        raise refuse(f"The network is nested deeper than {MAX_DEPTH} modules.", where)
-    state = _state(module, where)
-    yield prefix, state
-    for name, child in _table(state, "_modules").items():
-        if child is not None:
-            yield from _modules(child, where, f"{prefix}{name}.", depth + 1)
+def _modules(generator: object, where: str) -> dict[str, dict[Any, Any]]:
+    """Every module's dotted prefix and state. A module may be shared, so their number must be bounded."""
+    modules: dict[str, dict[Any, Any]] = {}
+    waiting: list[tuple[str, object]] = [("", generator)]
+    while waiting:
+        prefix, module = waiting.pop()
+        modules[prefix] = _state(module, where)
+        children = _table(modules[prefix], "_modules")
+        if len(modules) + len(waiting) + len(children) > MAX_MODULES or prefix.count(".") > MAX_DEPTH:
+            raise refuse(f"The network is nested deeper than {MAX_DEPTH} or has too many modules.", where)
+        for name, child in children.items():
+            if child is not None:
+                waiting.append((f"{prefix}{_short(name, where)}.", child))
+    return modules
+
+
+def _entries(modules: dict[str, dict[Any, Any]], where: str) -> dict[str, object]:
+    """Dotted name -> record of every parameter and buffer."""
+    entries: dict[str, object] = {}
+    for prefix, state in modules.items():
+        for key in ("_parameters", "_buffers"):
+            table = _table(state, key)
+            if len(entries) + len(table) > MAX_MODULES:
+                raise refuse(f"The network has more than {MAX_MODULES} tensors.", where)
+            for name, value in table.items():
+                if value is not None:
+                    entries[f"{prefix}{_short(name, where)}"] = value
+    return entries
+
+
+def _short(name: object, where: str) -> str:
+    if type(name) is not str or len(name) > 64:
+        raise refuse(f"A part of the network is called {quote(name)}.", where)
+    return name
 
 
 def _table(state: dict[Any, Any], key: str) -> dict[Any, Any]:
@@ -113,12 +137,8 @@ def _table(state: dict[Any, Any], key: str) -> dict[Any, Any]:
 
 
 def _checkpoint(generator: object, reader: OpcodeReader, where: str) -> Checkpoint:
-    modules = dict(_modules(generator, where))
-    entries: dict[str, object] = {}
-    for prefix, state in modules.items():
-        for name, value in (*_table(state, "_parameters").items(), *_table(state, "_buffers").items()):
-            if value is not None:
-                entries[f"{prefix}{name}"] = value
+    modules = _modules(generator, where)
+    entries = _entries(modules, where)
     if "synthesis.input.freqs" in entries:
         raise not_yet("StyleGAN3", where)
     if "synthesis.b4.const" not in entries:

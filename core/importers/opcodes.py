@@ -25,6 +25,8 @@ Name = tuple[str, str]
 MAPPINGS: Set[Name] = {("collections", "OrderedDict"), ("dnnlib.util", "EasyDict")}
 SETS: Set[Name] = {("builtins", "set"), ("__builtin__", "set")}
 
+ENCODE: Name = ("_codecs", "encode")  # how protocol 2 writes bytes
+
 _MARK = object()
 _VALUES = frozenset(
     [
@@ -199,9 +201,18 @@ class OpcodeReader:
             self._budget -= len(pairs)  # one call may copy a long list again and again
             for key, value in pairs if self._budget > 0 else []:
                 self._update([key, value])
+        elif kind == ENCODE:
+            self._stack.append(self._encoded(args))
         else:
             self.made.append(Made(kind, args))
             self._stack.append(self.made[-1])
+
+    def _encoded(self, args: tuple[Any, ...]) -> bytes:
+        text, encoding = args
+        if type(text) is not str or encoding != "latin1":
+            raise ValueError("bytes that are no latin1 text")
+        self._budget -= len(text) >> 10  # one call may copy a long text again and again
+        return text.encode("latin1") if self._budget > 0 else b""
 
     def _restore(self) -> None:
         state = self._pop()

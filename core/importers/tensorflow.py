@@ -20,7 +20,7 @@ from .opcodes import Made, Name, quote, refuse
 
 NETWORK: Name = ("dnnlib.tflib.network", "Network")
 FIRST_VERSION = 4
-MAX_DEPTH = 4
+MAX_VARIABLES = 10_000
 
 
 def read_tensorflow(network: Made, where: str) -> Checkpoint:
@@ -53,17 +53,23 @@ def _network_state(network: object, where: str) -> dict[Any, Any]:
     raise refuse("A TensorFlow network is not stored in the known way.", where)
 
 
-def _collect(network: object, where: str, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
-    if depth > MAX_DEPTH:
-        raise refuse(f"The network is nested deeper than {MAX_DEPTH} components.", where)
-    state = _network_state(network, where)
+def _collect(network: Made, where: str) -> dict[str, Tensor]:
+    """Slashed name -> array of the network and its components."""
     arrays: dict[str, Tensor] = {}
-    for entry in state.get("variables") or []:
-        name, value = entry
-        if isinstance(name, str) and isinstance(value, Made):
-            arrays[f"{prefix}{name}"] = array_from_record(value, name, where)
-    for name, component in (state.get("components") or {}).items():
-        arrays |= _collect(component, where, f"{prefix}{name}/", depth + 1)
+    waiting: list[tuple[str, object]] = [("", network)]
+    while waiting:
+        prefix, part = waiting.pop()
+        state = _network_state(part, where)
+        variables, components = state.get("variables") or [], state.get("components") or {}
+        if not isinstance(variables, list | tuple) or not isinstance(components, dict):
+            raise refuse("A TensorFlow network is not stored in the known way.", where)
+        if len(arrays) + len(variables) + len(waiting) + len(components) > MAX_VARIABLES or len(prefix) > 256:
+            raise refuse(f"The network has more than {MAX_VARIABLES} variables.", where)
+        for entry in variables:
+            match entry:
+                case (str(name), Made() as value):
+                    arrays[f"{prefix}{name}"] = array_from_record(value, name, where)
+        waiting += [(f"{prefix}{name}/", component) for name, component in components.items()]
     return arrays
 
 
