@@ -83,7 +83,7 @@ class OptimiseSettings:
 
 
 FROM_MEAN = OptimiseSettings(steps=400, lr=0.05, prior=0.0, jitter=0.05, patience=80)
-"""Without an encoder the way is long: more and larger steps, exploration, no pull back to the average face."""
+"""Without an encoder the way is long: larger steps, exploration, no pull back to the average face."""
 
 
 @dataclass(frozen=True)
