@@ -30,7 +30,7 @@ help:
 	@echo "make demo    install, edit the sample shot, write EXRs and a contact sheet to $(OUT)"
 	@echo "make test    install, then ruff, mypy and pytest"
 	@echo "make lint    ruff and mypy alone"
-	@echo "make bench   speed of the generator against a plain formulation"
+	@echo "make bench   speed of the generator and of one HD frame, stage by stage"
 	@echo "make train   train the embedded model again (hours), resumes where it stopped"
 	@echo "make clean   remove what was built; make distclean removes $(VENV) too"
 
@@ -63,6 +63,7 @@ train: $(VENV)/.installed-run
 bench: $(VENV)/.installed-run
 	$(THREADS) $(BIN)/python bench/bench_synthesis.py
 	$(THREADS) $(ALLOCATOR) $(BIN)/python bench/bench_synthesis.py
+	$(ALLOCATOR) $(BIN)/python bench/bench_frame.py --plate $(SHARED)/shot_a/plate/plate.1001.exr
 
 clean:
 	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
