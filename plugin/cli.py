@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="lineament")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except LineamentError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from .node_spec import ATTRIBUTE_EDIT, ParameterSpec
+from .node_spec import ATTRIBUTE_EDIT, ParameterSpec, Value
 
 PREFIX = "LINEAMENT_"
 
@@ -21,10 +21,8 @@ def flag(parameter_id: str) -> Any:
         *names,
         help=_help(parameter),
         envvar=PREFIX + parameter.id.upper(),
-        min=parameter.minimum,
-        max=parameter.maximum,
         metavar="|".join(parameter.choices) or None,
-        callback=_one_of(parameter.choices) if parameter.choices else None,
+        callback=_check_of(parameter),
         show_default=False,
         rich_help_panel=f"{parameter.tab} of the node",
     )
@@ -43,13 +41,23 @@ def option(*names: str, help: str, **settings: Any) -> Any:
 
 def _help(parameter: ParameterSpec) -> str:
     default = f"{parameter.default}" if parameter.default != "" else "empty"
-    return f"{parameter.tooltip} [default: {default}]".replace("[", "\\[")
+    notes = f"default: {default}"
+    if parameter.minimum is not None and parameter.maximum is not None:
+        notes += f", {parameter.minimum:.12g} to {parameter.maximum:.12g}"
+    return f"{parameter.tooltip} \\[{notes}]"
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str | None], str | None]:
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in choices:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}.")
+def _check_of(parameter: ParameterSpec) -> Callable[[Value | None], Value | None]:
+    """Refuse what the declaration does not allow, and say what was given."""
+    low, high = parameter.minimum, parameter.maximum
+
+    def check(value: Value | None) -> Value | None:
+        if value is None:
+            return None
+        if parameter.choices and value not in parameter.choices:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(parameter.choices)}.")
+        if low is not None and high is not None and not low <= float(value) <= high:
+            raise typer.BadParameter(f"{value} is not between {low:.12g} and {high:.12g}.")
         return value
 
     return check
