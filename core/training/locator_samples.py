@@ -49,10 +49,12 @@ class FaceSet:
         return len(self.keys)
 
 
-def read_shards(paths: list[Path]) -> FaceSet:
-    """Read tar shards of KEY.webp, KEY.mask.png and labels.jsonl.gz; DataError if one is missing or
-    damaged."""
-    parts = [_read_shard(path) for path in paths]
+def read_shards(paths: list[Path], *, limit: int | None = None) -> FaceSet:
+    """Read tar shards of KEY.webp, KEY.mask.png and labels.jsonl.gz, of each only ``limit`` renders if given.
+
+    Raises DataError if a shard is missing or damaged.
+    """
+    parts = [_read_shard(path, limit) for path in paths]
     if not parts:
         raise DataError("No face shards given.", remedy="Name a folder with faces128-*.tar files.")
     return FaceSet(
@@ -63,12 +65,12 @@ def read_shards(paths: list[Path]) -> FaceSet:
     )
 
 
-def _read_shard(path: Path) -> FaceSet:
+def _read_shard(path: Path, limit: int | None) -> FaceSet:
     try:
         with tarfile.open(path) as archive:
             blobs = {entry.name: _blob(archive, entry) for entry in archive.getmembers() if entry.isfile()}
         lines = gzip.decompress(blobs["labels.jsonl.gz"]).decode("utf-8").splitlines()
-        labels = [json.loads(line) for line in lines]
+        labels = [json.loads(line) for line in lines[:limit]]
         keys = tuple(str(label["key"]) for label in labels)
         pictures = [_decode(blobs[f"{key}.webp"], cv2.IMREAD_COLOR)[..., ::-1] for key in keys]
         classes = [_decode(blobs[f"{key}.mask.png"], cv2.IMREAD_UNCHANGED) for key in keys]

@@ -79,7 +79,7 @@ def test_when_no_square_follows_then_value_error(landmarks: np.ndarray) -> None:
 def test_when_renders_are_framed_by_their_landmarks_then_the_square_is_the_render(shared_data) -> None:
     from lineament.core.training.locator_samples import read_shards
 
-    faces = read_shards([shared_data / "faces128" / "faces128-b-005.tar"])
+    faces = read_shards([shared_data / "faces128" / "faces128-b-005.tar"], limit=200)
     squares = [square_from_landmarks(points, Alignment(128)) for points in faces.landmarks]
     corners = np.array(
         [transform_points(square, np.array([(0.0, 0.0), (128.0, 128.0)])) for square in squares]
