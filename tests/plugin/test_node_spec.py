@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -104,3 +105,16 @@ def test_when_a_host_imports_the_light_modules_then_only_the_standard_library_fo
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("plugin/node_spec.py", "plugin/session.py", "plugin/child.py", "plugin/messages.py"),
+        *("core/recipe.py", "core/errors.py"),
+    ],
+)
+def test_when_a_host_still_runs_python_3_9_then_the_light_modules_parse(name: str) -> None:
+    source = (DOCS.parent / name).read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 9))
+    assert "strict=" not in source, "zip(strict=...) came with 3.10"
