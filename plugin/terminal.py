@@ -57,11 +57,15 @@ class Pace:
     """Seconds per frame and what is left, from the frames so far."""
 
     def __init__(self, total: int) -> None:
-        self.total, self.finished, self._begin = total, 0, time.monotonic()
+        self.total, self.finished, self._begin = total, 0, 0.0
+
+    def begin(self) -> None:
+        """Start the clock if it does not run: with the first stage, when the model has been opened."""
+        self._begin = self._begin or time.monotonic()
 
     def text(self) -> str:
         """Such as ``1.32 s/frame, ETA 0:05``; empty before the first frame."""
-        if not self.finished:
+        if not self.finished or not self._begin:
             return ""
         each = (time.monotonic() - self._begin) / self.finished
         minutes, seconds = divmod(round(each * (self.total - self.finished)), 60)
@@ -82,7 +86,8 @@ class PlainReporter:
         """A line for a frame that has only begun would say nothing."""
 
     def stage(self, name: str) -> None:
-        """Stages are too many lines for a log."""
+        """Stages are too many lines for a log; the first one starts the clock."""
+        self._pace.begin()
 
     def frame_done(self, result: FrameResult) -> None:
         self._pace.finished += 1
@@ -116,9 +121,11 @@ class LiveReporter(PlainReporter):
 
     def frame_begins(self, request: FrameRequest) -> None:
         self._number = request.number
-        self.stage("")
+        if self._pace.finished:
+            self.stage("")
 
     def stage(self, name: str) -> None:
+        super().stage(name)
         position = min(self._pace.finished + 1, self._pace.total)
         text = f"frame {self._number} ({position}/{self._pace.total}) {name}"
         self._bar.update(self._task, description=text)
