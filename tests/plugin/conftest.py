@@ -46,7 +46,10 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
     for name in list(os.environ):
         if name == "OCIO" or (name.startswith("LINEAMENT_") and name != "LINEAMENT_SHARED"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("system")))
+    system = tmp_path_factory.mktemp("system")
+    monkeypatch.setattr(tempfile, "tempdir", str(system))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(system / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(system / "data"))
 
 
 def make_model(folder: Path, seed: int) -> Path:
