@@ -50,7 +50,9 @@ class Direction:
 
     def __post_init__(self) -> None:
         if self.delta.ndim != 2 or self.delta.dtype != np.float32:
-            raise ValueError(f"delta must be (num_ws, w_dim) float32, got {self.delta.shape} {self.delta.dtype}")
+            raise ValueError(
+                f"delta must be (num_ws, w_dim) float32, got {self.delta.shape} {self.delta.dtype}"
+            )
 
     def applied_to(self, latent: Latent, strength: float) -> Latent:
         """Return ``latent`` moved by ``strength`` sigma. Raises GeneratorError if the generators differ."""

@@ -54,7 +54,11 @@ class Generator(Protocol):
     def w_dim(self) -> int: ...
 
     def map(
-        self, z: torch.Tensor, c: torch.Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None
+        self,
+        z: torch.Tensor,
+        c: torch.Tensor | None = None,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
     ) -> torch.Tensor:
         """(B, z_dim) -> (B, num_ws, w_dim)."""
         ...

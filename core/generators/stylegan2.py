@@ -118,7 +118,9 @@ class Mapping(nn.Module):
         x = normalise_second_moment(z)
         if self.config.c_dim:
             if c is None:
-                raise ValueError(f"this generator is conditional: map() needs c of shape (B, {self.config.c_dim})")
+                raise ValueError(
+                    f"this generator is conditional: map() needs c of shape (B, {self.config.c_dim})"
+                )
             x = torch.cat([x, normalise_second_moment(self.embed(c))], dim=1)  # (B, z_dim + w_dim)
         for i in range(self.config.num_mapping_layers):
             x = leaky(getattr(self, f"fc{i}")(x), None)
@@ -138,9 +140,13 @@ class ModulatedConv(nn.Module):
         """Sum of squared weights over the kernel, (O, I); remembered while the weights do not change."""
         if torch.is_grad_enabled() and self.weight.requires_grad:
             return self.weight.square().sum(dim=(2, 3))
+        if self.weight.is_inference():  # has no version counter to tell whether it has changed
+            return self.weight.square().sum(dim=(2, 3))
         version, address = self.weight._version, self.weight.data_ptr()
         if self._energy is None or self._energy[:2] != (version, address):
-            self._energy = (version, address, self.weight.detach().square().sum(dim=(2, 3)))
+            # A later gradient pass may use what an inference pass remembered, so it must not be an inference tensor.
+            with torch.inference_mode(False):
+                self._energy = (version, address, self.weight.detach().square().sum(dim=(2, 3)))
         return self._energy[2]
 
     def demodulation(self, style: Tensor) -> Tensor:
@@ -294,7 +300,7 @@ class StyleGAN2(nn.Module):
         ``cutoff`` limits the truncation to the first rows (None: all of them).
         """
         expect_shape(z, "B z", name="z", z=self.z_dim)
-        ws = self.mapping(z, c)[:, None, :].repeat(1, self.num_ws, 1)  # (B, num_ws, w_dim)
+        ws: Tensor = self.mapping(z, c)[:, None, :].repeat(1, self.num_ws, 1)  # (B, num_ws, w_dim)
         if truncation != 1.0:
             rows = self.num_ws if cutoff is None else cutoff
             ws[:, :rows] = self.mapping.w_avg.lerp(ws[:, :rows], truncation)

@@ -1,0 +1,146 @@
+"""What the engine looks at: a small view of the plate to find faces in, and the crop the generator gets.
+
+Only the reduced view and the crop's own region are converted and encoded, never the whole plate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .colour import PlateColour, choose_exposure
+from .curve import Curve, picture_from_linear
+from .errors import FaceError
+from .faces.align import crop_from_plate, plate_from_crop, transform_points
+from .faces.base import Face, FaceCrop, FaceLocator, Matrix
+from .faces.crop import crop_plate
+from .faces.mask import FEATHER, edit_mask, landmark_matte
+from .faces.track import TrackLocator
+from .frame import Window
+from .tools import Tools
+
+Array = npt.NDArray[np.float32]
+
+VIEW_PX = 1024
+"""Longest side of the view: the locator's networks see faces at 64 px, so more would only cost time."""
+MARGIN_PX = 8  # around the crop's region, for the filters at its edge
+
+
+@dataclass(frozen=True)
+class View:
+    """A reduced plate: ``linear`` (h, w, 3) scene-linear Rec.709, ``picture`` (h, w, 3) in [0, 1] as the generator
+    encodes it, pixels made square; ``scale`` (2,) view pixels per plate pixel in x and y."""
+
+    linear: Array
+    picture: Array
+    scale: tuple[float, float]
+    pixel_aspect: float
+
+
+def encoded(linear: Array, exposure: float, curve: Curve) -> Array:
+    """Scene-linear Rec.709 -> the generator's encoding in [0, 1]."""
+    return np.asarray(0.5 * picture_from_linear(linear, exposure, curve) + 0.5, dtype=np.float32)
+
+
+def overview(plate: Array, colour: PlateColour, curve: Curve, exposure: float, pixel_aspect: float) -> View:
+    """Reduce a plate (H, W, 3), in its own space, to a view with square pixels; ``exposure`` 0 chooses one."""
+    height, width = plate.shape[:2]
+    aspect = pixel_aspect if np.isfinite(pixel_aspect) and 0.1 <= pixel_aspect <= 10.0 else 1.0
+    shrink = min(1.0, VIEW_PX / max(width * aspect, height))
+    size = (max(1, round(width * aspect * shrink)), max(1, round(height * shrink)))
+    clean = np.nan_to_num(plate, nan=0.0, posinf=65504.0, neginf=0.0)
+    small = clean if size == (width, height) else cv2.resize(clean, size, interpolation=cv2.INTER_AREA)
+    linear = colour.to_linear709(np.ascontiguousarray(small, np.float32))
+    picture = encoded(linear, exposure or choose_exposure(linear), curve)
+    return View(linear, picture, (size[0] / width, size[1] / height), aspect)
+
+
+def locate_faces(
+    view: View, number: int, locator: FaceLocator, data: Window, display: Window
+) -> tuple[Face, ...]:
+    """All faces, largest first, in pixels of the data window's array.
+
+    A track speaks of the display window, whose size is all it wants of a picture; with overscan or a crop its origin
+    is not the array's.
+    """
+    if isinstance(locator, TrackLocator):
+        canvas = np.broadcast_to(np.float32(0.0), (display.height, display.width, 3))
+        origin = (data.x0 - display.x0, data.y0 - display.y0)
+        return tuple(replace(f, landmarks=f.landmarks - origin) for f in locator.locate(canvas, number))
+    scale = np.array(view.scale)
+    return tuple(replace(f, landmarks=f.landmarks / scale) for f in locator.locate(view.picture, number))
+
+
+def pick_face(faces: tuple[Face, ...], index: int, number: int, path: str) -> Face:
+    """The face asked for, counted from the largest. Raises FaceError if there are too few."""
+    where = f"frame {number} of {path}" if path else f"frame {number}"
+    if not faces:
+        raise FaceError(
+            "No face found.", where=where, remedy="Give a track with --track, or set the exposure by hand."
+        )
+    if not 0 <= index < len(faces):
+        raise FaceError(
+            f"Face {index} was asked for, but {len(faces)} were found (counted from 0, largest first).",
+            where=where,
+            remedy="Choose a smaller --face number.",
+        )
+    return faces[index]
+
+
+def suited_exposure(view: View, face: Face) -> float:
+    """The power of two that brings the face's median luminance to the middle of the generator's range."""
+    points = face.landmarks * view.scale
+    low = np.maximum(np.floor(points.min(0)).astype(int), 0)
+    high = np.maximum(np.ceil(points.max(0)).astype(int), 0)
+    region = view.linear[low[1] : high[1], low[0] : high[0]]
+    return choose_exposure(region if region.size else view.linear)
+
+
+def region_of(matrix: Matrix, resolution: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) of the plate that a crop's square covers, with a margin; empty if it misses the plate."""
+    corners = np.array([(0, 0), (resolution, 0), (0, resolution), (resolution, resolution)], np.float64)
+    points = transform_points(matrix, corners)
+    low = np.floor(points.min(0)).astype(int) - MARGIN_PX
+    high = np.ceil(points.max(0)).astype(int) + MARGIN_PX
+    return max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)
+
+
+def cut_face(
+    plate: Array,
+    face: Face,
+    colour: PlateColour,
+    exposure: float,
+    pixel_aspect: float,
+    tools: Tools,
+    feather: float = 0.0,
+) -> FaceCrop:
+    """Warp the face to the generator's framing, matte it, and shape the mask the edit may act in.
+
+    ``feather`` widens the mask's soft edge, as a share of the crop. Raises FaceError if the face lies outside the
+    plate.
+    """
+    squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
+    square = replace(face, landmarks=face.landmarks * (pixel_aspect, 1.0))
+    matrix = squeeze @ plate_from_crop(square, tools.alignment)
+    size = tools.alignment.resolution
+    x0, y0, x1, y1 = region_of(matrix, size, *plate.shape[:2])
+    if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
+        raise FaceError(
+            "The face lies outside the frame.",
+            where=f"landmarks around {face.landmarks.mean(0).round(1).tolist()}",
+            remedy="Leave this frame out, or correct the track.",
+        )
+    shift = np.array([[1.0, 0.0, -x0], [0.0, 1.0, -y0], [0.0, 0.0, 1.0]])
+    linear = colour.to_linear709(np.ascontiguousarray(plate[y0:y1, x0:x1]))
+    picture, valid = crop_plate(encoded(linear, exposure, tools.curve), shift @ matrix, size)
+    image = (2.0 * picture - 1.0).astype(np.float32)
+    if tools.segmenter is not None:
+        matte = tools.segmenter.matte(image)[0]
+    else:
+        landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
+        matte = landmark_matte(landmarks, size)
+    mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
+    return FaceCrop(image, matrix, matte, mask, valid)

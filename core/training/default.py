@@ -1,0 +1,238 @@
+"""Train the default model from labelled renders and write it as a package: one command that resumes.
+
+Stages: crops -> joint encoder and synthesis -> scorer and grader -> mapping network -> directions -> package -> sheets.
+Every stage leaves its result in the run folder; a stage whose result is there is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..directions.base import LabelledLatents
+from ..directions.build import SHIPPED, TARGETS, build_library
+from ..directions.evaluate import Bench, evaluate_directions, noise_floor, random_directions, with_scores
+from ..directions.library import DirectionLibrary, library_files
+from ..directions.partial_effects import PartialEffects
+from ..faces.base import Alignment
+from ..generators.package import add_files, load_package, save_package
+from ..inversion.encoder_net import EncoderNet
+from ..inversion.loss import WStatistics
+from ..scorer import ScorerNet
+from .faces_data import LABEL_NAMES, MIRRORED, FacesData, load_faces
+from .figures import held_out_figures
+from .joint import JointTrainer
+from .joint_model import JointModel, JointSettings
+from .mapping import fit_mapping
+from .scorer import GRADER, TOOL, ScorerSettings, scorer_figures, train_scorer
+from .sheets import write_sheets
+
+TIGHT = Alignment(resolution=64, scale=0.62, shift=0.32)
+"""Eye distance about 0.38 of the width: 64 px then hold the facial detail of a 105 px FFHQ crop."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """``data`` holds the shards, ``run`` the checkpoints, ``output`` becomes the package; times are CPU minutes."""
+
+    data: Path
+    run: Path
+    output: Path
+    minutes: float = 90.0
+    scorer_minutes: float = 7.0
+    mapping_minutes: float = 1.0
+    settings: JointSettings = field(default_factory=JointSettings)
+
+
+def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None) -> Path:
+    """Run all stages and return the package folder. Raises DataError for missing or damaged data."""
+    torch.set_num_threads(1)
+    data = load_faces(options.data, options.run / "faces64.npz", TIGHT)
+    tell(f"{len(data.images)} renders, {data.train_count} of them for training")
+    trainer = JointTrainer(data, options.settings, options.run / "joint.safetensors")
+    if trainer.resume():
+        tell(f"resumed after {trainer.seconds / 60:.1f} CPU minutes")
+    for figures in trainer.run(options.minutes * 60):
+        tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+    scorers = {
+        name: scorer_stage(options, data, name, settings, tell)
+        for name, settings in (("scorer", TOOL), ("grader", GRADER))
+    }
+    return export(options, data, trainer, scorers, tell)
+
+
+def scorer_stage(
+    options: TrainOptions, data: FacesData, name: str, settings: ScorerSettings, tell: Callable[[str], None]
+) -> ScorerNet:
+    """Train one scorer, or load it from the run folder."""
+    path = options.run / f"{name}.safetensors"
+    if path.exists():
+        return ScorerNet.from_tensors(load_file(path), LABEL_NAMES).eval()
+    tell(f"training the {name}")
+    net = train_scorer(data, settings, options.scorer_minutes * 60)
+    temporary = path.with_suffix(".tmp")
+    save_file({key: value.contiguous() for key, value in net.state_dict().items()}, temporary)
+    temporary.replace(path)
+    return net
+
+
+def encode_all(model: JointModel, data: FacesData, rows: np.ndarray[Any, Any], *, flip: bool) -> Tensor:
+    """Latents (N, w_dim) of the given renders."""
+    found = []
+    for chunk in np.array_split(rows, max(1, len(rows) // 64)):
+        images = torch.from_numpy(data.images[chunk].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            found.append(model.encode(images.flip(3) if flip else images))
+    return torch.cat(found)
+
+
+def labelled_latents(model: JointModel, data: FacesData, generator_id: str) -> LabelledLatents:
+    """Every training render and its mirror image, with labels; this doubles the data and centres the signed ones."""
+    rows = np.arange(data.train_count)
+    mirror = np.array([-1.0 if name in MIRRORED else 1.0 for name in LABEL_NAMES], np.float32)
+    w = torch.cat([encode_all(model, data, rows, flip=flip) for flip in (False, True)])
+    labels = np.concatenate([data.labels[rows], data.labels[rows] * mirror])
+    varying = labels.std(0) > 1e-6
+    names = tuple(name for name, keep in zip(LABEL_NAMES, varying, strict=True) if keep)
+    return LabelledLatents(w.numpy().astype(np.float32), labels[:, varying], names, generator_id)
+
+
+def folded_encoder(model: JointModel) -> EncoderNet:
+    """The encoder with the latent's normalisation folded into its last layer."""
+    net = EncoderNet.from_tensors(model.encoder.state_dict())
+    with torch.no_grad():
+        scale = (model.variance + 1e-6).rsqrt()
+        net.out.weight.mul_(scale[:, None])
+        net.out.bias.sub_(model.mean).mul_(scale)
+    return net.eval()
+
+
+def halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Float16 copies for storage."""
+    return {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
+
+
+def export(
+    options: TrainOptions,
+    data: FacesData,
+    trainer: JointTrainer,
+    scorers: dict[str, ScorerNet],
+    tell: Callable[[str], None],
+) -> Path:
+    """Fit the mapping, save the package, find and grade the directions, draw the sheets."""
+    model = trainer.average.eval()
+    w = encode_all(model, data, np.arange(data.train_count), flip=False).double().numpy()
+    statistics = WStatistics.from_samples(w)
+    tell("fitting the mapping network")
+    generator = model.generator
+    generator.mapping.requires_grad_(True)
+    fit = fit_mapping(
+        generator, statistics.mean, statistics.covariance, budget_s=60 * options.mapping_minutes
+    )
+    figures = held_out_figures(model, data)
+    metrics: dict[str, Any] = {
+        "held_out": {key: round(value, 4) for key, value in figures.items()},
+        "held_out_count": len(data.images) - data.train_count,
+        "images_seen": trainer.steps * options.settings.batch,
+        "cpu_seconds": round(trainer.seconds),
+        "mapping": {key: round(value, 4) for key, value in asdict(fit).items()},
+        "scorer": scorer_figures(scorers["scorer"], data),
+        "grader": scorer_figures(scorers["grader"], data),
+    }
+    kept = keep_foreign_files(options.output)
+    generator._id = ""
+    save_package(
+        options.output,
+        generator,
+        name="facekit",
+        encoding="lineament-709",
+        alignment={"resolution": TIGHT.resolution, "scale": TIGHT.scale, "shift": TIGHT.shift},
+        matte=True,
+        licence="CC0-1.0",
+        provenance={
+            "data": "renders of the CC0 MakeHuman/MPFB head; no photographs",
+            "settings": asdict(options.settings),
+            "command": "lineament train default",
+        },
+        metrics=metrics,
+        tensors={
+            "encoder.safetensors": halved(folded_encoder(model).state_dict()),
+            "scorer.safetensors": halved(scorers["scorer"].state_dict()),
+            "grader.safetensors": halved(scorers["grader"].state_dict()),
+            "wstats.safetensors": {
+                "mean": torch.from_numpy(statistics.mean).float(),
+                "covariance": torch.from_numpy(statistics.covariance).float(),
+            },
+            **kept[0],
+        },
+        documents={"labels.json": {"names": list(LABEL_NAMES)}, **kept[1]},
+        half=True,
+        overwrite=True,
+    )
+    library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
+    write_sheets(options.run / "sheets", options.output, data, library)
+    tell(f"package written to {options.output.name}; sheets in {options.run.name}/sheets")
+    return options.output
+
+
+def keep_foreign_files(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Files of an existing package that other commands make (locator, segmenter): they are carried over."""
+    tensors = {
+        name: load_file(folder / name)
+        for name in ("locator.safetensors", "segmenter.safetensors")
+        if (folder / name).exists()
+    }
+    documents = {
+        name: json.loads((folder / name).read_text())
+        for name in ("locator_metrics.json",)
+        if (folder / name).exists()
+    }
+    return tensors, documents
+
+
+def find_directions(
+    folder: Path,
+    model: JointModel,
+    data: FacesData,
+    statistics: WStatistics,
+    grader: ScorerNet,
+    tell: Callable[[str], None],
+) -> DirectionLibrary:
+    """Partial effects on the training latents, graded on held-out faces by the grader, saved into the package."""
+    package = load_package(folder)
+    labelled = labelled_latents(model, data, package.card.id)
+    library = build_library(
+        labelled, statistics.covariance, SHIPPED, PartialEffects(), num_ws=package.card.num_ws
+    )
+    rows = np.arange(data.train_count, len(data.images))[:128]
+    start = encode_all(model, data, rows, flip=False)[:, None].expand(-1, package.card.num_ws, -1)
+    names = tuple(dict.fromkeys((*TARGETS.values(), "gender", "yaw", "pitch", "light_el")))
+    columns = [LABEL_NAMES.index(name) for name in names]
+    train_labels = data.labels[: data.train_count]
+    bench = Bench(
+        start.contiguous(),
+        lambda ws: package.generator.synthesise(ws, "none"),
+        lambda images: grader(images)[:, columns],
+        names,
+        spread=train_labels[:, columns].std(0).astype(np.float64),
+    )
+    tell("grading directions")
+    reports = evaluate_directions(library.directions, bench, TARGETS, step=2.0)
+    nulls = random_directions(
+        statistics.covariance, 8, generator_id=package.card.id, num_ws=package.card.num_ws, seed=5
+    )
+    floor = noise_floor(nulls, bench, step=2.0)
+    library = with_scores(library, reports, floor)
+    add_files(folder, **library_files(library))
+    for one in reports:
+        leak = f"largest leak {one.leak_largest:.2f} ({one.leak_name})"
+        tell(f"{one.name:12s} {one.target_effect.mean:+.2f} sd per sigma, {leak}")
+    return library

@@ -1,0 +1,231 @@
+"""Encoder and StyleGAN2 synthesis learnt together on matted faces: the trunk of the default model.
+
+The picture goes through the encoder to one latent of unit variance, and the synthesis network draws it again. Two
+choices belong together: the latent is normalised by running statistics before noise is added, and styles start as
+1 + 0.2 x affine. The latter is written as an initial scale and a learning rate of 0.2 on the affine layers; Adam's
+steps do not depend on the scale of the gradient, so this equals a style gain of 0.2, and the trained network is a plain
+StyleGAN2 without anything to fold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import DataError
+from .faces_data import (
+    BACKGROUND,
+    BEARD,
+    BROWS,
+    CLOTH,
+    EYES,
+    GLASSES,
+    HAIR,
+    LABEL_NAMES,
+    LIPS,
+    MIRRORED,
+    MOUTH,
+    SKIN,
+    FacesData,
+)
+from .figures import held_out_figures
+from .joint_model import STYLE_GAIN, JointModel, JointSettings, weighted_difference
+
+REGION_WEIGHTS = {BACKGROUND: 0.15, CLOTH: 0.15, HAIR: 0.5, SKIN: 1.0, BEARD: 1.0, EYES: 4.0, BROWS: 3.0, LIPS: 4.0,
+                  GLASSES: 4.0, MOUTH: 5.0}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``images`` (B, 3, R, R) in [-1, 1]; ``weights`` (B, 1, R, R); ``labels`` (B, A) standardised."""
+
+    images: Tensor
+    weights: Tensor
+    labels: Tensor
+
+
+class Batches:
+    """Random batches with flips; a pure function of the seed and the step, so a resumed run goes on alike."""
+
+    def __init__(self, data: FacesData, settings: JointSettings) -> None:
+        self.data = data
+        self.settings = settings
+        table = np.full(256, 1.0, np.float32)
+        for class_id, weight in REGION_WEIGHTS.items():
+            table[class_id] = weight
+        self.weight_table = table
+        labels = data.labels[: data.train_count]
+        self.label_mean, self.label_scale = labels.mean(0), np.maximum(labels.std(0), 1e-3)
+        self.mirror = np.array([-1.0 if name in MIRRORED else 1.0 for name in LABEL_NAMES], np.float32)
+
+    def at(self, step: int) -> Batch:
+        """The batch of one step."""
+        rng = np.random.default_rng((self.settings.seed, step))
+        rows = rng.integers(0, self.data.train_count, self.settings.batch)
+        flips = rng.random(self.settings.batch) < 0.5
+        images = self.data.images[rows].astype(np.float32) / 127.5 - 1.0
+        weights = self.weight_table[self.data.classes[rows]]
+        labels = self.data.labels[rows].copy()
+        images[flips] = images[flips, :, ::-1]
+        weights[flips] = weights[flips, :, ::-1]
+        labels[flips] *= self.mirror
+        labels = (labels - self.label_mean) / self.label_scale
+        return Batch(
+            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last),
+            torch.from_numpy(weights)[:, None],
+            torch.from_numpy(labels),
+        )
+
+
+class JointTrainer:
+    """The optimisation itself: one ``step`` at a time, saved to and resumed from one file without pickles."""
+
+    def __init__(self, data: FacesData, settings: JointSettings, checkpoint: Path) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.batches = Batches(data, settings)
+        self.data = data
+        self.checkpoint = checkpoint
+        self.model = JointModel(settings)
+        self.average = JointModel(settings).requires_grad_(False)
+        for net in (self.model, self.average):
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average.load_state_dict(self.model.state_dict())
+        self.steps = 0
+        self.seconds = 0.0
+        self.curve: list[dict[str, float]] = []
+        named = {n: p for n, p in self.model.named_parameters() if ".mapping." not in n and "noise" not in n}
+        self.names = list(named)
+        affine = [p for n, p in named.items() if ".affine." in n]
+        rest = [p for n, p in named.items() if ".affine." not in n]
+        self.rates = (STYLE_GAIN, 1.0)
+        self.optimiser = torch.optim.Adam(
+            [{"params": affine}, {"params": rest}], lr=settings.learning_rate, betas=(0.8, 0.99), eps=1e-8
+        )
+
+    def rate(self, share: float) -> float:
+        """Learning rate at ``share`` of the budget: short warm-up, flat, cosine to zero."""
+        left = (1.0 - min(share, 1.0)) / self.settings.decay_share
+        decay = 0.5 - 0.5 * math.cos(math.pi * min(left, 1.0))
+        return self.settings.learning_rate * max(decay, 0.01) * min(1.0, (self.steps + 1) / 60)
+
+    def step(self, share: float) -> float:
+        """One batch at ``share`` in [0, 1] of the time budget; returns the loss."""
+        batch = self.batches.at(self.steps)
+        coarse = share < self.settings.coarse_share
+        resolution = self.settings.resolution // (2 if coarse else 1)
+        w = self.model.encode(batch.images, update=True)
+        noisy = w + self.settings.noise * torch.randn_like(w)
+        output = self.model.decode(noisy, resolution)
+        target, weights = batch.images, batch.weights
+        if coarse:
+            target, weights = F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2)
+        loss = weighted_difference(output, target, weights, self.settings.gradient_weight)
+        loss = loss + self.settings.head_weight * F.smooth_l1_loss(self.model.heads(w), batch.labels)
+        mean, variance = w.mean(0), w.var(0) + 1e-4
+        loss = loss + self.settings.prior_weight * 0.5 * (variance - variance.log() + mean.square()).mean()
+        for group, factor in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = self.rate(share) * factor
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 20.0)
+        self.optimiser.step()
+        self.steps += 1
+        self.update_average()
+        return float(loss.detach())
+
+    def update_average(self) -> None:
+        """Exponential moving average of the parameters (faster at the start); running statistics are copied."""
+        keep = min(self.settings.ema, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            ours = dict(self.model.named_parameters())
+            names = self.names
+            mine: list[Tensor] = [self.average.get_parameter(name) for name in names]
+            torch._foreach_lerp_(mine, [ours[name].detach() for name in names], 1.0 - keep)
+            self.average.mean.copy_(self.model.mean)
+            self.average.variance.copy_(self.model.variance)
+
+    def run(self, budget_s: float, *, save_every_s: float = 180.0) -> Iterator[dict[str, float]]:
+        """Train until ``budget_s`` of process time is used in all; yields figures at every save."""
+        last, started, before = time.process_time(), time.process_time(), self.seconds
+        loss = 0.0
+        while self.seconds < budget_s:
+            loss = 0.99 * loss + 0.01 * self.step(self.seconds / budget_s)
+            self.seconds = before + time.process_time() - started
+            if not math.isfinite(loss):
+                raise DataError(
+                    f"Training diverged at step {self.steps} (loss {loss}).",
+                    where=str(self.checkpoint),
+                    remedy="Start again with a lower learning rate.",
+                )
+            if time.process_time() - last > save_every_s or self.seconds >= budget_s:
+                figures = {"seconds": self.seconds, "images": self.steps * self.settings.batch, "loss": loss}
+                figures |= held_out_figures(self.average, self.data, limit=256)
+                self.curve.append(figures)
+                self.save()
+                last = time.process_time()
+                yield figures
+
+    def save(self) -> None:
+        """Write the checkpoint under a temporary name, then rename."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        parameters = dict(self.model.named_parameters())
+        for name in self.names:
+            state = self.optimiser.state.get(parameters[name], {})
+            if state:
+                tensors[f"adam.exp_avg.{name}"] = state["exp_avg"]
+                tensors[f"adam.exp_avg_sq.{name}"] = state["exp_avg_sq"]
+        run = {"steps": self.steps, "seconds": self.seconds, "curve": self.curve}
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_suffix(".tmp")
+        save_file(
+            {k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"run": json.dumps(run)}
+        )
+        temporary.replace(self.checkpoint)
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint if there is one. Raises DataError if it is damaged or of another shape."""
+        if not self.checkpoint.exists():
+            return False
+        try:
+            with safe_open(self.checkpoint, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                run: dict[str, Any] = json.loads(file.metadata()["run"])
+            self.model.load_state_dict(cut(tensors, "model."))
+            self.average.load_state_dict(cut(tensors, "average."))
+        except (SafetensorError, RuntimeError, KeyError, OSError, ValueError) as err:
+            raise DataError(
+                f"Checkpoint cannot be resumed: {str(err).splitlines()[0]}",
+                where=str(self.checkpoint),
+                remedy="Delete it to start afresh, or train with the settings it was made with.",
+            ) from err
+        parameters = dict(self.model.named_parameters())
+        for name in self.names:
+            if f"adam.exp_avg.{name}" in tensors:
+                self.optimiser.state[parameters[name]] = {
+                    "step": torch.tensor(float(run["steps"])),
+                    "exp_avg": tensors[f"adam.exp_avg.{name}"].clone(memory_format=torch.preserve_format),
+                    "exp_avg_sq": tensors[f"adam.exp_avg_sq.{name}"].clone(
+                        memory_format=torch.preserve_format
+                    ),
+                }
+        self.steps, self.seconds, self.curve = run["steps"], run["seconds"], run["curve"]
+        return True
+
+
+def cut(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors under ``prefix``, with the prefix removed."""
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
