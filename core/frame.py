@@ -149,7 +149,7 @@ class Frame:
         return tuple(found)
 
     def layer(self, name: str | None = None) -> Layer:
-        """Return the layer called ``name``, "" or None for the main picture; raise PlateError listing them."""
+        """Return the layer called ``name``, "" or None for the main one; raise PlateError listing all."""
         layers = self.layers()
         if not layers:
             raise PlateError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -65,3 +67,20 @@ def broken_copy(tmp_path: Path) -> Callable[..., Path]:
         return target
 
     return damage
+
+
+@pytest.fixture(scope="session")
+def plate_tools() -> ModuleType:
+    """The module tests/data/nasty_plates.py: write_nasty_plates, differences, write_exr and friends."""
+    folder = str(REPOSITORY / "tests" / "data")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module("nasty_plates")
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="session")
+def nasty_plates(plate_tools: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every nasty plate by name, written once per session; read only."""
+    return plate_tools.write_nasty_plates(tmp_path_factory.mktemp("nasty"))

@@ -7,7 +7,8 @@ limits of its Python door shape this file:
 * a buffer of mixed formats cannot be handed over for writing, so such a part goes through an uncompressed
   carrier file that we write ourselves and OpenImageIO copies channel by channel (``copy_image``), ids and NaN
   payloads included;
-* scanline and tiled parts cannot be mixed in one output; unless all parts are tiled, all become scanlines.
+* scanline and tiled parts cannot be mixed in one output; unless all parts are tiled and each has
+  one number format, all become scanlines.
 
 Codec: a lossless source codec is kept; a lossy one (dwaa, dwab, b44, b44a, pxr24 with float) would change
 pixels that nobody edited, so it becomes zips, as do new files. Deep and mip-mapped files are refused.
@@ -102,8 +103,11 @@ def write_exr(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
     parts = frame.parts
     for part in parts:
         _check_writable(part, path)
-    tiled = all(part.tile != (0, 0) for part in parts)
-    specs = [_spec_of(part, index, tiled=tiled) for index, part in enumerate(parts)]
+    tiled = all(part.tile != (0, 0) and len(_formats(part)) == 1 for part in parts)
+    specs = [_spec_of(part, tiled=tiled) for part in parts]
+    if len(parts) > 1:  # the library wants distinct names to begin with; the parts' own are spliced in
+        for index, spec in enumerate(specs):
+            spec.attribute("oiio:subimagename", f"part{index}")
     remedy = "Check the free space and the permissions; nothing was left behind."
     with (
         replacing(path, overwrite=overwrite) as temporary,
@@ -185,7 +189,7 @@ def _deep(path: Path) -> PlateError:
 
 
 def _check_writable(part: Part, path: Path) -> None:
-    odd = {str(plane.dtype) for plane in part.planes.values()} - set(_KINDS)
+    odd = _formats(part) - set(_KINDS)
     if odd or not part.channels or part.data_window.is_empty:
         raise PlateError(
             f"An EXR cannot hold {', '.join(sorted(odd)) or 'a part without pixels'}.",
@@ -194,11 +198,11 @@ def _check_writable(part: Part, path: Path) -> None:
         )
 
 
-def _spec_of(part: Part, index: int, *, tiled: bool) -> oiio.ImageSpec:
+def _spec_of(part: Part, *, tiled: bool) -> oiio.ImageSpec:
     """Describe the storage of ``part`` to the library; every other header field is spliced in afterwards."""
     data, display = part.data_window, part.display_window
     formats = [_KINDS[str(part.planes[channel].dtype)] for channel in part.channels]
-    mixed = len(set(formats)) > 1
+    mixed = len(_formats(part)) > 1
     spec = oiio.ImageSpec(data.width, data.height, len(part.channels), "float" if mixed else formats[0])
     spec.x, spec.y = data.x0, data.y0
     spec.full_x, spec.full_y = display.x0, display.y0
@@ -210,7 +214,6 @@ def _spec_of(part: Part, index: int, *, tiled: bool) -> oiio.ImageSpec:
         spec.tile_width, spec.tile_height, spec.tile_depth = (*part.tile, 1)
     spec.attribute("compression", codec_for(part))
     spec.attribute("PixelAspectRatio", float(part.pixel_aspect))
-    spec.attribute("oiio:subimagename", f"part{index}")
     order = part.attribute("lineOrder")
     if order is not None and isinstance(order.value, int) and order.value < len(exr_header.LINE_ORDERS):
         spec.attribute("openexr:lineOrder", exr_header.LINE_ORDERS[order.value])
@@ -237,8 +240,9 @@ def _write_pixels(temporary: Path, parts: Sequence[Part], specs: list[oiio.Image
 def _write_part(out: oiio.ImageOutput, part: Part) -> bool:
     """Hand the planes over in one array, or through the carrier file where their number formats differ."""
     planes = [part.planes[channel] for channel in part.channels]
-    if len({plane.dtype for plane in planes}) == 1:
-        return bool(out.write_image(np.ascontiguousarray(np.stack(planes, axis=-1))))
+    if len(_formats(part)) == 1:
+        pixels = np.ascontiguousarray(np.stack(planes, axis=-1))
+        return _write_tiles(out, pixels) if out.spec().tile_width else bool(out.write_image(pixels))
     with tempfile.TemporaryDirectory(prefix="lineament-") as folder:
         carrier = Path(folder) / "carrier.exr"
         origin = (part.data_window.x0, part.data_window.y0)
@@ -251,6 +255,23 @@ def _write_part(out: oiio.ImageOutput, part: Part) -> bool:
             return tuple(source.spec().channelnames) == tuple(out.spec().channelnames) and bool(
                 out.copy_image(source)
             )
+
+
+def _write_tiles(out: oiio.ImageOutput, pixels: Plane) -> bool:
+    """Write (H, W, C) ``pixels`` tile by tile: handed over at once, OpenEXR 3.5 hangs for ever on a full disk."""
+    spec = out.spec()
+    height, width = pixels.shape[:2]
+    for top in range(0, height, spec.tile_height):
+        for left in range(0, width, spec.tile_width):
+            bottom, right = min(top + spec.tile_height, height), min(left + spec.tile_width, width)
+            box = (spec.x + left, spec.x + right, spec.y + top, spec.y + bottom, 0, 1)
+            if not out.write_tiles(*box, np.ascontiguousarray(pixels[top:bottom, left:right])):
+                return False
+    return True
+
+
+def _formats(part: Part) -> set[str]:
+    return {str(plane.dtype) for plane in part.planes.values()}
 
 
 def _verify(temporary: Path, parts: Sequence[Part], specs: Sequence[oiio.ImageSpec], path: Path) -> None:

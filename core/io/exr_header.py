@@ -95,6 +95,8 @@ def splice(path: Path, parts: Sequence[Part]) -> None:
         raise HeaderError(f"{len(headers.parts)} parts were written instead of {len(parts)}")
     data = path.read_bytes()
     offsets = _chunk_offsets(data, headers.end)
+    if _end_of_last_chunk(data, int(offsets.max()), headers) != len(data):
+        raise HeaderError("the last chunk is not where the file ends; is the disk full?")
     merged = [_merge(own, part, len(offsets)) for own, part in zip(headers.parts, parts, strict=True)]
     flags = headers.flags | (LONG_NAMES if any(_needs_long_names(fields) for fields in merged) else 0)
     head = serialise(merged, flags)
@@ -197,6 +199,27 @@ def decode(kind: str, raw: bytes) -> object:
     return values[0] if len(values) == 1 else values
 
 
+def encode(kind: str, value: object) -> bytes | None:
+    """Return the bytes of a string, number or tuple of numbers as EXR type ``kind``, or None."""
+    if kind == "string" and isinstance(value, str):
+        return _bytes(value)
+    values = value if isinstance(value, tuple) else (value,)
+    try:
+        return struct.pack("<" + _FORMATS[kind], *values)
+    except (KeyError, struct.error):
+        return None
+
+
+def _with_raw(field: Attribute) -> Attribute | None:
+    """Give a field made by hand its bytes; None for a type that EXR does not have (the notes of a still)."""
+    raw = field.raw if field.raw is not None else encode(field.kind, field.value)
+    return None if raw is None else Attribute(field.name, field.kind, field.value, raw)
+
+
+def _text(name: str, value: str) -> Attribute:
+    return Attribute(name, "string", value, _bytes(value))
+
+
 def _strings(raw: bytes) -> object:
     out, at = [], 0
     while at + 4 <= len(raw):
@@ -225,23 +248,31 @@ def _chunk_offsets(data: bytes, end: int) -> NDArray[np.uint64]:
     return table[: fits[0] + 1]
 
 
+def _end_of_last_chunk(data: bytes, start: int, headers: Headers) -> int:
+    """Return the byte after the chunk at ``start``: part number, then row or tile address, then size, then data."""
+    is_tiled = any(field.name == "tiles" for field in headers.parts[0])
+    at = start + (4 if headers.flags & MULTI_PART else 0) + (16 if is_tiled else 4)
+    return at + 4 + int.from_bytes(data[at : at + 4], "little")
+
+
 def _merge(written: tuple[Attribute, ...], part: Part, chunks: int) -> tuple[Attribute, ...]:
     """Return the source's fields in their order, with the storage fields of the file that was written."""
     own = {field.name: field for field in written}
-    merged = {field.name: field for field in part.header if field.raw is not None}
+    merged = {field.name: field for field in (_with_raw(field) for field in part.header) if field is not None}
     for name in _STORAGE:
         if name in own:
             merged[name] = _storage(own[name], merged.get(name))
         elif name == "type" and name in merged:
-            kind = b"tiledimage" if "tiles" in own else b"scanlineimage"
-            merged[name] = Attribute(name, "string", kind.decode(), kind)
+            kind = "tiledimage" if "tiles" in own else "scanlineimage"
+            merged[name] = _text(name, kind)
         elif name == "chunkCount" and name in merged:
             merged[name] = Attribute(name, "int", chunks, struct.pack("<i", chunks))
         else:
             merged.pop(name, None)
     for name in _REQUIRED:
         if name in own:
-            merged.setdefault(name, own[name])
+            fallback = _text("name", part.name) if name == "name" and part.name else own[name]
+            merged.setdefault(name, fallback)
     return tuple(merged.values())
 
 

@@ -55,7 +55,7 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     except OSError as err:
         raise _unwritable(target, err) from err
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: a name with a zero byte
             temporary.unlink(missing_ok=True)
 
 

@@ -52,6 +52,8 @@ def read_still(path: Path, number: int) -> Frame:
             raise PlateError("The file has several pages.", where=str(path), remedy="Save one page per file.")
         if not picture.seek_subimage(0, 0):
             raise damaged(path, picture.geterror())
+        if kind == "jpeg" and _is_cut_short(path.read_bytes()):
+            raise damaged(path, "the JPEG ends too early")
         planes = _read_planes(picture, spec, path)
         header = tuple(Attribute(str(f.name), str(f.type), f.value) for f in spec.extra_attribs)
     window = Window(0, 0, spec.width, spec.height)
@@ -86,6 +88,15 @@ def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
             pixels = np.ascontiguousarray(np.stack(planes, axis=-1))
             if not (out.open(str(temporary), spec) and out.write_image(pixels) and out.close()):
                 raise _failed(path, out.geterror())
+        _verify(temporary, pixels, path, exact=kind != "jpeg")
+
+
+def _verify(temporary: Path, pixels: Plane, path: Path, *, exact: bool) -> None:
+    """Read the new file back, because the TIFF writer reports success on a full disk."""
+    back = read_still(temporary, 0).parts[0]
+    again = np.stack([back.planes[channel] for channel in back.channels], axis=-1)
+    if again.shape != pixels.shape or (exact and not np.array_equal(again, pixels)):
+        raise _failed(path, "it reads back differently")
 
 
 def _read_planes(picture: oiio.ImageInput, spec: oiio.ImageSpec, path: Path) -> dict[str, Plane]:
@@ -104,6 +115,11 @@ def _read_planes(picture: oiio.ImageInput, spec: oiio.ImageSpec, path: Path) -> 
         raise damaged(path, f"{pixels.shape} {pixels.dtype} pixels were decoded")
     pixels.flags.writeable = False
     return {str(name): pixels[..., index] for index, name in enumerate(spec.channelnames)}
+
+
+def _is_cut_short(jpeg: bytes) -> bool:
+    """Tell whether no end marker follows the last scan: the decoder would fill up with grey, silently."""
+    return jpeg.rfind(b"\xff\xd9") < jpeg.rfind(b"\xff\xda")
 
 
 def _check_writable(frame: Frame, kind: str, planes: Sequence[Plane], path: Path) -> None:

@@ -1,0 +1,130 @@
+"""Patterns, ranges and what happens to frames that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lineament.core.errors import PlateError
+from lineament.core.io import SequenceSpec, format_frames, frame_path, resolve
+from lineament.core.io.sequences import parse_frames
+
+
+@pytest.fixture
+def shot(tmp_path) -> Path:
+    """plate.1001-1003 and 1006, with neighbours that only look alike."""
+    names = [f"plate.{n}.exr" for n in (1001, 1002, 1003, 1006)]
+    for name in [
+        *names,
+        "plate.1004.png",
+        "plate.01007.exr",
+        "plate.x.exr",
+        "plates.1008.exr",
+        ".plate.1009.exr",
+    ]:
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("p.%04d.exr", "p.0007.exr"), ("p.####.exr", "p.0007.exr"), ("p.#.exr", "p.0007.exr"),
+     ("p.@@@.exr", "p.007.exr"),
+     ("p.$F4.exr", "p.0007.exr"), ("p.$F.exr", "p.7.exr"), ("p.%d.exr", "p.7.exr"), ("p_##.exr", "p_07.exr"),
+     ("p.exr", "p.exr")],
+)  # fmt: skip
+def test_when_a_frame_is_named_then_the_token_becomes_its_number(pattern, name):
+    assert frame_path(f"shot@v1/{pattern}", 7) == Path("shot@v1") / name
+
+
+def test_when_the_number_is_wider_than_the_token_then_it_is_written_in_full():
+    assert frame_path("p.####.exr", 123456).name == "p.123456.exr"
+
+
+def test_when_a_name_has_two_tokens_then_it_is_refused():
+    with pytest.raises(PlateError, match="2 frame tokens"):
+        frame_path("p.%04d.####.exr", 1)
+
+
+@pytest.mark.parametrize("token", ["%04d", "####", "#", "@@@@", "$F4"])
+def test_when_no_range_is_given_then_the_frames_on_disk_are_taken(token, shot):
+    frames = SequenceSpec(str(shot / f"plate.{token}.exr")).resolve()
+    assert [frame.number for frame in frames] == [1001, 1002, 1003, 1006]
+    assert all(frame.path.is_file() and not frame.is_held for frame in frames)
+
+
+def test_when_a_frame_is_missing_then_the_error_names_it(shot):
+    with pytest.raises(
+        PlateError, match=r"Missing frames 1004-1005; frames 1001-1003,1006 are there.*plate\.#"
+    ):
+        resolve(shot / "plate.####.exr", "1001-1006")
+
+
+def test_when_missing_frames_are_skipped_then_the_others_stay_in_order(shot):
+    frames = resolve(shot / "plate.####.exr", "1006,1001-1005", "skip")
+    assert [frame.number for frame in frames] == [1006, 1001, 1002, 1003]
+
+
+def test_when_missing_frames_are_held_then_the_nearest_earlier_one_stands_in(shot):
+    frames = resolve(shot / "plate.####.exr", "1000-1007", "hold")
+    sources = [frame.source_number for frame in frames]
+    assert [frame.number for frame in frames] == list(range(1000, 1008))
+    assert sources == [1001, 1001, 1002, 1003, 1003, 1003, 1006, 1006]
+    assert frames[4].path.name == "plate.1003.exr" and frames[4].is_held
+
+
+@pytest.mark.parametrize("missing", ["error", "skip", "hold"])
+def test_when_no_frame_is_there_then_every_policy_is_an_error(missing, shot):
+    with pytest.raises(PlateError, match="no frame is there"):
+        resolve(shot / "other.####.exr", "1-3", missing)
+    with pytest.raises(PlateError, match="No frames were found"):
+        resolve(shot / "nowhere" / "other.####.exr", "", missing)
+    with pytest.raises(PlateError, match="Missing frames 1-3"):
+        resolve(shot / "plate.####.exr", "1-3", missing)
+
+
+def test_when_the_pattern_is_a_still_then_it_serves_every_frame(shot):
+    still = shot / "plate.1002.exr"
+    assert [(f.number, f.path, f.source_number) for f in resolve(still)] == [(1002, still, 1002)]
+    assert [(f.number, f.path) for f in resolve(still, "1-3")] == [(1, still), (2, still), (3, still)]
+    with pytest.raises(PlateError, match="does not exist"):
+        resolve(shot / "plate.9999.exr")
+
+
+@pytest.mark.parametrize(
+    ("expression", "numbers"),
+    [("1001-1004", (1001, 1002, 1003, 1004)), ("1001-1009x4,1105", (1001, 1005, 1009, 1105)),
+     ("3-1", (3, 2, 1)),
+     ("1,1,2", (1, 2)), ("-2-1", (-2, -1, 0, 1))],
+)  # fmt: skip
+def test_when_a_range_is_written_then_it_means_these_frames(expression, numbers):
+    assert parse_frames(expression) == numbers
+
+
+@pytest.mark.parametrize(
+    "expression", ["abc", "1-", "1-3x0", "1-1000000000", "1" * 5000, "1-2,,x", "1.5", "1\0", "{__class__}"]
+)
+def test_when_a_range_is_nonsense_then_it_is_a_plate_error(expression):
+    with pytest.raises(PlateError, match=r"range|whole frames"):
+        parse_frames(expression)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([1004, 1001, 1002, 1003, 1007], "1001-1004,1007"), ([5], "5"), ([], ""), ([1, 3, 5, 7], "1-7x2")],
+)
+def test_when_frames_are_told_then_the_text_can_be_run_again(numbers, text):
+    assert format_frames(numbers) == text
+    assert not text or sorted(parse_frames(text)) == sorted(numbers)
+
+
+def test_when_the_policy_is_unknown_then_the_caller_is_wrong(shot):
+    with pytest.raises(ValueError, match="error, skip or hold"):
+        resolve(shot / "plate.####.exr", "", "ignore")
+
+
+def test_when_the_path_cannot_exist_then_it_is_a_plate_error():
+    with pytest.raises(PlateError):
+        resolve("a\0b.exr")
+    with pytest.raises(PlateError):
+        resolve("a\0b/p.####.exr", "1-3")
