@@ -32,19 +32,24 @@ NOTHING = CompositeReport()
 
 
 @dataclass(frozen=True)
-class RenderReport:
-    """What was done to one frame.
+class Sight:
+    """What was seen in a frame: its ``colour``, the chosen ``face`` out of ``faces_found``, the ``exposure`` that suits
+    it (keep it for the shot), and the ``crop`` the generator gets."""
 
-    ``strengths`` in sigma; the ``face`` (None if nothing was asked) out of ``faces_found``; the plate's ``space`` and
-    the evidence for it; the ``exposure`` used, to be kept for the shot; the ``latent``; the give-back's pixel counts.
-    """
+    colour: PlateColour
+    face: Face
+    faces_found: int
+    exposure: float
+    crop: FaceCrop
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What was done to one frame: ``strengths`` in sigma, what was ``seen`` and its ``latent`` (None if nothing was
+    asked), and the give-back's pixel counts."""
 
     strengths: dict[str, float]
-    face: Face | None = None
-    faces_found: int = 0
-    space: str = ""
-    space_reason: str = ""
-    exposure: float = 1.0
+    seen: Sight | None = None
     latent: Latent | None = None
     composite: CompositeReport = NOTHING
 
@@ -77,25 +82,11 @@ def render_frame(
     if not strengths or recipe.mix == 0.0 or (matte is not None and not np.any(matte)):
         return RenderResult(frame, RenderReport(strengths))
 
-    on_stage(
-        "colour"
-    )  # plate space -> linear Rec.709 -> the generator's picture encoding, on a reduced picture
-    plate = frame.rgb(layer)
-    colour = plate_colour(frame, layer, recipe, tools)
-    view = overview(plate, colour, tools.curve, recipe.exposure, frame.parts[layer.part].pixel_aspect)
-
-    on_stage("locate")  # where is the face?
-    part = frame.parts[layer.part]
-    faces = locate_faces(view, frame.number, tools.locator, part.data_window, part.display_window)
-    face = pick_face(faces, recipe.face, frame.number, frame.path)
-    exposure = recipe.exposure or suited_exposure(view, face)
-
-    on_stage("crop")  # bring it to the generator's framing; what is person and what is background?
-    crop = cut_face(plate, face, colour, exposure, view.pixel_aspect, tools, recipe.mask_feather)
+    seen = see_face(frame, layer, recipe, tools, on_stage)  # colour, locate, crop
 
     on_stage("invert")  # the latent that makes the generator draw this face
     with device_errors(tools.device):
-        latent = tools.inverter.invert(crop)
+        latent = tools.inverter.invert(seen.crop)
 
         on_stage("edit")  # pure arithmetic on the latent
         edited = apply_moves(latent, strengths, tools.library)
@@ -104,11 +95,33 @@ def render_frame(
         before, after = synthesise_pair(latent, edited, tools)
 
     on_stage("composite")  # only the difference goes back into the plate
-    increment = 0.5 * recipe.mix * (after - before) * crop.mask  # (3, R, R), in the encoded domain [0, 1]
-    limit = recipe.detail_clamp or LARGEST_INCREMENT
-    result, counts = composite(frame, layer, increment, crop, colour, exposure, tools, matte, limit)
-    report = RenderReport(strengths, face, len(faces), colour.space, colour.reason, exposure, latent, counts)
-    return RenderResult(result, report)
+    increment = 0.5 * recipe.mix * (after - before) * seen.crop.mask  # (3, R, R), encoded domain [0, 1]
+    result, counts = composite(frame, layer, increment, seen, recipe, tools, matte)
+    return RenderResult(result, RenderReport(strengths, seen, latent, counts))
+
+
+def see_face(
+    frame: Frame,
+    layer: Layer,
+    recipe: EditRecipe,
+    tools: Tools,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Sight:
+    """The first half of the path: colour, locate, crop. Raises FaceError or ColourError."""
+    on_stage("colour")  # plate space -> linear Rec.709 -> the generator's encoding, on a reduced picture
+    plate = frame.rgb(layer)
+    part = frame.parts[layer.part]
+    colour = plate_colour(frame, layer, recipe, tools)
+    view = overview(plate, colour, tools.curve, recipe.exposure, part.pixel_aspect)
+
+    on_stage("locate")  # where is the face?
+    faces = locate_faces(view, frame.number, tools.locator, part.data_window, part.display_window)
+    face = pick_face(faces, recipe.face, frame.number, frame.path)
+    exposure = recipe.exposure or suited_exposure(view, face)
+
+    on_stage("crop")  # bring it to the generator's framing; what is person and what is background?
+    crop = cut_face(plate, face, colour, exposure, view.pixel_aspect, tools, recipe.mask_feather)
+    return Sight(colour, face, len(faces), exposure, crop)
 
 
 def plate_colour(frame: Frame, layer: Layer, recipe: EditRecipe, tools: Tools) -> PlateColour:
@@ -137,18 +150,16 @@ def composite(
     frame: Frame,
     layer: Layer,
     increment: Array,
-    crop: FaceCrop,
-    colour: PlateColour,
-    exposure: float,
+    seen: Sight,
+    recipe: EditRecipe,
     tools: Tools,
     matte: Array | None,
-    limit: float,
 ) -> tuple[Frame, CompositeReport]:
     """Warp the increment (3, R, R) to the plate and add it there; rows and columns outside are not looked at."""
     plate = frame.rgb(layer)
     alpha = None if frame.is_display_referred else frame.alpha(layer)
     height, width = plate.shape[:2]
-    delta, x0, y0 = warp_to_plate(increment, crop.plate_from_crop, height, width)
+    delta, x0, y0 = warp_to_plate(increment, seen.crop.plate_from_crop, height, width)
     region = (slice(y0, y0 + delta.shape[1]), slice(x0, x0 + delta.shape[2]))
     d = delta.transpose(1, 2, 0)
     if matte is not None:
@@ -156,11 +167,11 @@ def composite(
     rgb, changed_here, counts = give_back(
         plate[region],
         np.ascontiguousarray(d, np.float32),
-        colour,
-        exposure,
+        seen.colour,
+        seen.exposure,
         alpha=None if alpha is None else alpha[region],
         shoulder=tools.curve.name == "lineament-709",
-        limit=limit,
+        limit=recipe.detail_clamp or LARGEST_INCREMENT,
     )
     plate[region] = rgb
     changed = np.zeros((height, width), bool)

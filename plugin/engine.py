@@ -52,17 +52,21 @@ def open_engine(choices: ToolChoices) -> PipelineEngine:
 
 def report_data(report: RenderReport) -> dict[str, Any]:
     """The pipeline's report as plain data, without the latent; ``exposure`` is 0 where none was chosen."""
-    face = report.face
+    seen = report.seen
     return {
-        "identity": face is None,
+        "identity": seen is None,
         "strengths": report.strengths,
         "face": None
-        if face is None
-        else {"landmarks": face.landmarks.tolist(), "score": float(face.score), "source": face.source},
-        "faces_found": report.faces_found,
-        "space": report.space,
-        "space_reason": report.space_reason,
-        "exposure": 0.0 if face is None else float(report.exposure),
+        if seen is None
+        else {
+            "landmarks": seen.face.landmarks.tolist(),
+            "score": float(seen.face.score),
+            "source": seen.face.source,
+        },
+        "faces_found": seen.faces_found if seen else 0,
+        "space": seen.colour.space if seen else "",
+        "space_reason": seen.colour.reason if seen else "",
+        "exposure": float(seen.exposure) if seen else 0.0,
         "composite": dataclasses.asdict(report.composite),
     }
 

@@ -7,19 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from lineament.core.atomic import write_atomically
-from lineament.core.colour import choose_exposure
 from lineament.core.errors import PlateError
 from lineament.core.frame import Frame
 from lineament.core.latent import Latent
-from lineament.core.pipeline import (
-    cut_face,
-    face_region,
-    locate_faces,
-    pick_face,
-    plate_colour,
-    synthesise_pair,
-    unit_picture,
-)
+from lineament.core.pipeline import see_face, synthesise_pair
 from lineament.core.preview import Picture, Tile, difference, from_unit
 from lineament.core.recipe import EditRecipe
 from lineament.core.tools import Tools
@@ -31,14 +22,7 @@ def invert_frame(frame: Frame, recipe: EditRecipe, tools: Tools) -> tuple[Latent
 
     Raises FaceError, ColourError, GeneratorError or DeviceError.
     """
-    layer = frame.layer(recipe.layer)
-    linear = plate_colour(frame, layer, recipe, tools).to_linear709(frame.rgb(layer))
-    squeeze = frame.parts[layer.part].pixel_aspect
-    picture = unit_picture(linear, recipe.exposure or choose_exposure(linear), tools)
-    face = pick_face(locate_faces(picture, frame.number, tools, squeeze), recipe.face, frame)
-    if not recipe.exposure:
-        picture = unit_picture(linear, choose_exposure(linear, face_region(face, linear.shape[:2])), tools)
-    crop = cut_face(picture, face, tools, squeeze)
+    crop = see_face(frame, frame.layer(recipe.layer), recipe, tools).crop
     latent = tools.inverter.invert(crop)
     drawn, _ = synthesise_pair(latent, latent, tools)
     error = float(

@@ -211,7 +211,7 @@ _COMPOSITE = (
     ),
     ParameterSpec(
         "detail_clamp", "float", 0.0, "Detail Clamp",
-        "Largest change of a pixel in the encoded picture, as a guard against artefacts; 0 means no limit.",
+        "Largest change of a pixel in the encoded picture, a guard against artefacts; 0 keeps the limit of 0.5.",
         "Composite", "recipe", "0.1", minimum=0.0, maximum=1.0, soft_minimum=0.0, soft_maximum=0.5,
     ),
 )  # fmt: skip

@@ -147,11 +147,25 @@ def export(
         "scorer": scorer_figures(scorers["scorer"], data),
         "grader": scorer_figures(scorers["grader"], data),
     }
-    kept = keep_foreign_files(options.output)
-    generator._id = ""
+    write_package(options, model, statistics, scorers, metrics)
+    library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
+    write_sheets(options.run / "sheets", options.output, data, library)
+    tell(f"package written to {options.output.name}; sheets in {options.run.name}/sheets")
+    return options.output
+
+
+def write_package(
+    options: TrainOptions,
+    model: JointModel,
+    statistics: WStatistics,
+    scorers: dict[str, ScorerNet],
+    metrics: dict[str, Any],
+) -> None:
+    """Save generator, encoder, scorers and W's statistics, all but the last in half precision."""
+    locator_tensors, locator_documents = keep_foreign_files(options.output)
     save_package(
         options.output,
-        generator,
+        model.generator,
         name="facekit",
         encoding="lineament-709",
         alignment={"resolution": TIGHT.resolution, "scale": TIGHT.scale, "shift": TIGHT.shift},
@@ -165,22 +179,17 @@ def export(
         metrics=metrics,
         tensors={
             "encoder.safetensors": halved(folded_encoder(model).state_dict()),
-            "scorer.safetensors": halved(scorers["scorer"].state_dict()),
-            "grader.safetensors": halved(scorers["grader"].state_dict()),
+            **{f"{name}.safetensors": halved(net.state_dict()) for name, net in scorers.items()},
             "wstats.safetensors": {
                 "mean": torch.from_numpy(statistics.mean).float(),
                 "covariance": torch.from_numpy(statistics.covariance).float(),
             },
-            **kept[0],
+            **locator_tensors,
         },
-        documents={"labels.json": {"names": list(LABEL_NAMES)}, **kept[1]},
+        documents={"labels.json": {"names": list(LABEL_NAMES)}, **locator_documents},
         half=True,
         overwrite=True,
     )
-    library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
-    write_sheets(options.run / "sheets", options.output, data, library)
-    tell(f"package written to {options.output.name}; sheets in {options.run.name}/sheets")
-    return options.output
 
 
 def keep_foreign_files(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

@@ -36,7 +36,7 @@ GROUND = {
 FAMILY = {"colour_config": "colour", "colour_space": "colour", "latent_cache": "inversion"}
 """Modules that are part of a sibling although they do not lie in its folder."""
 
-JOINTS = {"", "pipeline", "tools", "training", "synthetic"}
+JOINTS = {"", "pipeline", "sight", "tools", "training", "synthetic"}
 """Above the siblings: the door, the one-way path and its tools, and the two that make the embedded model."""
 
 MAY_ALSO = {
