@@ -103,16 +103,12 @@ def write_exr(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
     parts = frame.parts
     for part in parts:
         _check_writable(part, path)
-    tiled = all(part.tile != (0, 0) and len(_formats(part)) == 1 for part in parts)
-    specs = [_spec_of(part, tiled=tiled) for part in parts]
-    if len(parts) > 1:  # the library wants distinct names to begin with; the parts' own are spliced in
-        for index, spec in enumerate(specs):
-            spec.attribute("oiio:subimagename", f"part{index}")
     remedy = "Check the free space and the permissions; nothing was left behind."
     with (
         replacing(path, overwrite=overwrite) as temporary,
         library_border(path, "Cannot write the EXR", remedy),
     ):
+        specs = _specs_of(parts)
         _write_pixels(temporary, parts, specs, path)
         exr_header.splice(temporary, parts)
         _verify(temporary, parts, specs, path)
@@ -138,6 +134,8 @@ def _read_part(picture: oiio.ImageInput, path: Path, index: int, header: tuple[A
     names = tuple(spec.channelnames)
     if len(set(names)) != len(names) or not names:
         raise damaged(path, "two channels have the same name")
+    if any("\ufffd" in name or not name.isprintable() for name in names):  # these could not be written back
+        raise damaged(path, f"the channel names {names!r} are not text")
     planes: dict[str, Plane] = {}
     formats = [str(spec.channelformat(channel)) for channel in range(spec.nchannels)]
     for kind, run in groupby(range(len(names)), key=lambda channel: formats[channel]):
@@ -196,6 +194,15 @@ def _check_writable(part: Part, path: Path) -> None:
             where=str(path),
             remedy="Write display-referred stills in their own format, or convert them to half first.",
         )
+
+
+def _specs_of(parts: Sequence[Part]) -> list[oiio.ImageSpec]:
+    tiled = all(part.tile != (0, 0) and len(_formats(part)) == 1 for part in parts)
+    specs = [_spec_of(part, tiled=tiled) for part in parts]
+    if len(parts) > 1:  # the library wants distinct names to begin with; the parts' own are spliced in
+        for index, spec in enumerate(specs):
+            spec.attribute("oiio:subimagename", f"part{index}")
+    return specs
 
 
 def _spec_of(part: Part, *, tiled: bool) -> oiio.ImageSpec:

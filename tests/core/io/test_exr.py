@@ -303,3 +303,10 @@ def test_when_only_the_codec_is_changed_then_the_pixels_stay(nasty_plates, plate
     frame = read_frame(nasty_plates["cryptomatte"])
     write_frame(tmp_path / "out.exr", replace(frame, parts=(replace(frame.parts[0], compression="zip"),)))
     assert plate_tools.differences(nasty_plates["cryptomatte"], tmp_path / "out.exr") == []
+
+
+def test_when_a_channel_name_is_no_text_then_the_plate_is_refused(nasty_plates, tmp_path):
+    data = nasty_plates["ids"].read_bytes().replace(b"instance.Id\0", b"instance.\xff\xfe\0")
+    (tmp_path / "a.exr").write_bytes(data)
+    with pytest.raises(PlateError, match="are not text"):
+        read_frame(tmp_path / "a.exr")
