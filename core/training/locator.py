@@ -183,7 +183,7 @@ def _similarity(rng: Rng, scale: float, degrees: float, shift: float, size: int,
 def landmark_sample(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
     """A 64-pixel window, its landmarks (6, 2), 1 if it frames a face."""
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.25:
         return _negative_window(rng, faces)
     index = int(rng.integers(len(faces)))
     # Half of the windows are as rough as a first guess, half as close as the last refinement leaves them.
@@ -199,10 +199,14 @@ def landmark_sample(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
 
 
 def _negative_window(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
-    """No face, or one that is far off, tiny or huge."""
+    """No face, or one that is far off, tiny or huge, or a single eye, ear or mouth, which deceive most."""
     picture = samples.background(rng, faces, WINDOW)
-    if rng.random() < 0.5:
-        index = int(rng.integers(len(faces)))
+    kind, index = rng.random(), int(rng.integers(len(faces)))
+    if kind < 0.35:
+        spot = rng.uniform(16, 112, 2) if rng.random() < 0.5 else faces.landmarks[index][rng.integers(5)]
+        matrix = _similarity(rng, float(rng.uniform(1.6, 6.0)), 180, 0.1, WINDOW, spot)
+        picture = samples.place(rng, faces, index, matrix, WINDOW, None).picture
+    elif kind < 0.65:
         scale = float(rng.choice([rng.uniform(0.05, 0.16), rng.uniform(1.6, 4.0), rng.uniform(0.3, 0.7)]))
         angle = rng.uniform(0, 2 * np.pi)
         away = WINDOW / 2 + 1.05 * max(64 * scale, 30) * np.array([np.cos(angle), np.sin(angle)])

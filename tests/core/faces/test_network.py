@@ -85,7 +85,7 @@ def test_when_a_face_is_there_then_eyes_and_mouth_are_found(
     assert errors is not None
     assert errors[[0, 1, 3, 4]].mean() < 12.0
     assert face.source == "network"
-    assert 0.5 <= face.score <= 1.0
+    assert locator.min_score <= face.score <= 1.0
 
 
 def test_when_several_faces_are_there_then_the_largest_comes_first(
