@@ -124,7 +124,14 @@ def cut_face(
     """
     squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
     square = replace(face, landmarks=face.landmarks * (pixel_aspect, 1.0))
-    matrix = squeeze @ plate_from_crop(square, tools.alignment)
+    try:
+        matrix = squeeze @ plate_from_crop(square, tools.alignment)
+    except ValueError as err:
+        raise FaceError(
+            "The face is too small or its landmarks fall together.",
+            where=f"eyes {face.interocular_px:.1f} px apart",
+            remedy="Leave this frame out, or give a track of a larger face.",
+        ) from err
     size = tools.alignment.resolution
     x0, y0, x1, y1 = region_of(matrix, size, *plate.shape[:2])
     if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
