@@ -147,7 +147,7 @@ def test_when_picture_is_moved_by_whole_pixels_then_the_square_follows(
 
 
 def test_when_the_sample_shot_is_shown_then_the_track_is_met(locator: NetworkLocator, shared_data) -> None:
-    figures = metrics.measure_locator(locator, metrics.shot_scenes(shared_data / "shot_a")[::3])
+    figures = metrics.measure_locator(locator, metrics.shot_scenes(shared_data / "shot_a")[::4])
     assert figures["detected"] == 1.0
     assert figures["false_positives"] == 0.0
     assert figures["error_eyes_and_mouth_mean_pct"] < 10.0
@@ -156,7 +156,7 @@ def test_when_the_sample_shot_is_shown_then_the_track_is_met(locator: NetworkLoc
 def test_when_textures_have_no_face_then_few_are_reported(
     locator: NetworkLocator, renders: FaceSet, rng: np.random.Generator
 ) -> None:
-    figures = metrics.measure_locator(locator, metrics.textures(rng, renders, 12))
+    figures = metrics.measure_locator(locator, metrics.textures(rng, renders, 4))
     assert figures["false_positives"] <= 1.0
 
 
