@@ -38,7 +38,7 @@ class Scene:
     truth: tuple[Matrix, ...]
 
 
-def canvas_scene(rng: Rng, faces: FaceSet, *, count: int = 1) -> Scene:
+def canvas_scene(rng: Rng, faces: FaceSet, *, count: int = 1, disturbed: bool = True) -> Scene:
     """``count`` renders side by side in a 512-pixel canvas, at random size (48 to 460 px for one) and
     angle."""
     picture = samples.background(rng, faces, CANVAS)
@@ -54,7 +54,8 @@ def canvas_scene(rng: Rng, faces: FaceSet, *, count: int = 1) -> Scene:
         matrix = np.column_stack([linear, goal - linear @ np.full(2, samples.TILE / 2)])
         placed = samples.place(rng, faces, index, matrix, CANVAS, picture)
         picture, truth = placed.picture, [*truth, placed.landmarks]
-    return Scene(samples.disturb(rng, picture) * 0.5 + 0.5, tuple(truth))
+    shown = samples.disturb(rng, picture) * 0.5 + 0.5 if disturbed else picture / np.float32(255)
+    return Scene(shown.astype(np.float32), tuple(truth))
 
 
 def landmark_errors(found: tuple[Face, ...], truth: Matrix) -> npt.NDArray[np.float64] | None:
@@ -147,12 +148,14 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """All figures by name; ``count`` scenes with one face, a third as many with two, textures, the shot."""
     rng = np.random.default_rng(seed)
+    plain = [canvas_scene(rng, held_out, disturbed=False) for _ in range(count)]
+    disturbed = [canvas_scene(rng, held_out) for _ in range(count)]
+    pairs = [canvas_scene(rng, held_out, count=2) for _ in range(count // 3)]
     result = {
-        "one_face": measure_locator(locator, [canvas_scene(rng, held_out) for _ in range(count)]),
-        "two_faces": measure_locator(
-            locator, [canvas_scene(rng, held_out, count=2) for _ in range(count // 3)]
-        ),
-        "textures": measure_locator(locator, textures(rng, held_out, count)),
+        "one_face": measure_locator(locator, plain),
+        "one_face_disturbed": measure_locator(locator, disturbed),
+        "two_faces_disturbed": measure_locator(locator, pairs),
+        "textures_disturbed": measure_locator(locator, textures(rng, held_out, count)),
         "segmentation": measure_segmenter(segmenter, held_out, count, seed),
     }
     if shot is not None:
