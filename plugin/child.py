@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import MutableMapping
 from typing import IO, Any
 
 from lineament.core.errors import HostError
@@ -28,6 +29,10 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": "268435456",
 }
 """Keeps glibc from giving activations back to the kernel after every layer: synthesis takes half the time."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""One thread in a process unless the user says otherwise: a small network gains nothing from more, and threads that
+wait for each other on a shared machine cost ten times what they save."""
 
 MAX_LINE = 1 << 24
 _TAIL_LINES = 20
@@ -139,6 +144,12 @@ class Child:
                 log.info("worker: %s", text)
 
 
+def settle_threads(environment: MutableMapping[str, str]) -> None:
+    """Fill in the thread counts that the user has not set; before torch is loaded, which reads them once."""
+    for name in THREADS:
+        environment.setdefault(name, "1")
+
+
 def worker_environment(base: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of a worker: the caller's, the allocator's settings, and the parent to die with.
 
@@ -148,6 +159,7 @@ def worker_environment(base: dict[str, str] | None = None) -> dict[str, str]:
     environment = dict(os.environ if base is None else base)
     for name, value in ALLOCATOR.items():
         environment.setdefault(name, value)
+    settle_threads(environment)
     if environment.get("LINEAMENT_PYTHON"):
         environment.pop("PYTHONHOME", None)
         environment.pop("PYTHONPATH", None)

@@ -3,6 +3,7 @@ one runs."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import typer
 from lineament.core.errors import LineamentError
 
 from . import cli_edit, cli_models, cli_tools, cli_train
+from .child import settle_threads
 
 app = typer.Typer(
     name="lineament",
@@ -65,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 ok, 1 some frames failed, 2 usage, 3 input, 4 model or
     colour, 5 device, 130 interrupted, 143 terminated.
     """
+    settle_threads(os.environ)
     signals = _Signals()
     signal.signal(signal.SIGTERM, signals.terminate)
     code = _run(arguments)

@@ -39,7 +39,7 @@ class DemoEdit:
 
 
 EDITS = (
-    DemoEdit("age", (("age", 3.0),), "truth_age"),
+    DemoEdit("age", (("age", 4.0), ("grey_hair", 1.0)), "truth_age"),
     DemoEdit("smile", (("smile", 3.0),), "truth_smile"),
     DemoEdit("glasses", (("glasses", 3.0),)),
     DemoEdit("beard", (("beard", 3.0),)),

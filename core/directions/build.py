@@ -47,7 +47,7 @@ SHIPPED = (
     AttributeSpec("smile", "Smile", "smile"),
     AttributeSpec("mouth_open", "Mouth open", "mouth_open"),
     AttributeSpec("glasses", "Glasses", "glasses"),
-    AttributeSpec("beard", "Beard", "beard"),
+    AttributeSpec("beard", "Beard", "beard", restated_by=("moust", "stub")),
     AttributeSpec("lipstick", "Lipstick", "lipstick", restated_by=("lipa",)),
     AttributeSpec("brow_inner", "Inner brows up", "brow_inner"),
     AttributeSpec("eyes_closed", "Eyes closed", "eyes_closed"),

@@ -296,6 +296,7 @@ def _build_generator(package: ModelPackage) -> StyleGAN2:
     )
     if announced != found:
         raise damaged(f"The card describes {announced}; the weights are {found}.", where)
+    generator.arrange()
     return generator.requires_grad_(False).eval()
 
 

@@ -260,6 +260,11 @@ class StyleGAN2(nn.Module):
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)
         self._id = ""
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Lay convolution weights out channels last: the same numbers, read in the order in which they are used."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def id(self) -> str:

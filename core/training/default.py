@@ -147,7 +147,7 @@ def export(
         "scorer": scorer_figures(scorers["scorer"], data),
         "grader": scorer_figures(scorers["grader"], data),
     }
-    write_package(options, model, statistics, scorers, metrics)
+    write_package(options, model, statistics, scorers, metrics, list(data.keys[data.train_count :]))
     library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
     write_sheets(options.run / "sheets", options.output, data, library)
     tell(f"package written to {options.output.name}; sheets in {options.run.name}/sheets")
@@ -160,6 +160,7 @@ def write_package(
     statistics: WStatistics,
     scorers: dict[str, ScorerNet],
     metrics: dict[str, Any],
+    held_out: list[str],
 ) -> None:
     """Save generator, encoder, scorers and W's statistics, all but the last in half precision."""
     locator_tensors, locator_documents = keep_foreign_files(options.output)
@@ -186,7 +187,11 @@ def write_package(
             },
             **locator_tensors,
         },
-        documents={"labels.json": {"names": list(LABEL_NAMES)}, **locator_documents},
+        documents={
+            "labels.json": {"names": list(LABEL_NAMES)},
+            "held_out.json": {"keys": held_out},
+            **locator_documents,
+        },
         half=True,
         overwrite=True,
     )
@@ -221,7 +226,7 @@ def find_directions(
     library = build_library(
         labelled, statistics.covariance, SHIPPED, PartialEffects(), num_ws=package.card.num_ws
     )
-    rows = np.arange(data.train_count, len(data.images))[:128]
+    rows = np.arange(data.train_count, len(data.images))[:64]
     start = encode_all(model, data, rows, flip=False)[:, None].expand(-1, package.card.num_ws, -1)
     names = tuple(dict.fromkeys((*TARGETS.values(), "gender", "yaw", "pitch", "light_el")))
     columns = [LABEL_NAMES.index(name) for name in names]
@@ -236,7 +241,7 @@ def find_directions(
     tell("grading directions")
     reports = evaluate_directions(library.directions, bench, TARGETS, step=2.0)
     nulls = random_directions(
-        statistics.covariance, 8, generator_id=package.card.id, num_ws=package.card.num_ws, seed=5
+        statistics.covariance, 4, generator_id=package.card.id, num_ws=package.card.num_ws, seed=5
     )
     floor = noise_floor(nulls, bench, step=2.0)
     library = with_scores(library, reports, floor)

@@ -43,6 +43,16 @@ GRADER = ScorerSettings(widths=(24, 48, 112, 144), hidden=160, seed=77, half=1)
 TOOL = ScorerSettings(half=0)
 
 
+def jitter(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Move by up to two pixels and scale by up to four percent: a located face is never framed exactly."""
+    count, side = len(images), images.shape[-1]
+    theta = np.zeros((count, 2, 3), np.float32)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1.0 + 0.04 * rng.uniform(-1, 1, count)
+    theta[:, :, 2] = 4.0 / side * rng.uniform(-1, 1, (count, 2))
+    grid = F.affine_grid(torch.from_numpy(theta), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 def degrade(images: Tensor, rng: np.random.Generator) -> Tensor:
     """Blur and noise of random strength: decoder output and photographs are softer or rougher than renders."""
     blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -78,7 +88,9 @@ def train_scorer(data: FacesData, settings: ScorerSettings, budget_s: float) -> 
         optimiser.param_groups[0]["lr"] = (
             settings.learning_rate * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
         )
-        scores = net.standardised(degrade(images, rng).contiguous(memory_format=torch.channels_last))
+        scores = net.standardised(
+            degrade(jitter(images, rng), rng).contiguous(memory_format=torch.channels_last)
+        )
         loss = F.smooth_l1_loss(scores, (target - net.offset) / net.scale, beta=0.5)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

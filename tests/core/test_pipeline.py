@@ -194,7 +194,7 @@ def test_when_a_second_face_is_asked_for_then_the_count_is_told(a_plate: Frame, 
 
 
 def test_when_the_attribute_is_unknown_then_the_known_ones_are_listed(a_plate: Frame, tools: Tools) -> None:
-    with pytest.raises(RecipeError, match="pusch.*push"):
+    with pytest.raises(RecipeError, match=r"pusch.*push"):
         render_frame(a_plate, recipe("pusch", 1.0), tools)
 
 

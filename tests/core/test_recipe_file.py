@@ -116,14 +116,18 @@ def test_when_options_are_well_formed_then_they_become_moves() -> None:
     assert parse_keys("age=1040:1.5,1001:0") == Move("age", Strength(((1001, 0.0), (1040, 1.5))))
 
 
-@pytest.mark.parametrize("text", ["age", "age=", "=1", "age=lots", "a b=1", "age=nan", "age=99", "age=1001:0"])
+@pytest.mark.parametrize(
+    "text", ["age", "age=", "=1", "age=lots", "a b=1", "age=nan", "age=99", "age=1001:0"]
+)
 def test_when_set_is_malformed_then_the_text_and_an_example_are_shown(text: str) -> None:
     with pytest.raises(RecipeError) as caught:
         parse_set(text)
     assert caught.value.remedy and text in caught.value.what
 
 
-@pytest.mark.parametrize("text", ["age=1", "age=1001:", "age=x:1", "age=1:0,1:2", "age=1:inf", "age=1:99", "age=1:0,"])
+@pytest.mark.parametrize(
+    "text", ["age=1", "age=1001:", "age=x:1", "age=1:0,1:2", "age=1:inf", "age=1:99", "age=1:0,"]
+)
 def test_when_keys_are_malformed_then_they_are_refused(text: str) -> None:
     with pytest.raises(RecipeError):
         parse_keys(text)

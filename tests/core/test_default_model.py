@@ -1,0 +1,102 @@
+"""The embedded model is what its card says: whole, small, plain StyleGAN2, and as good on held-out renders."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lineament.core.directions.build import SHIPPED
+from lineament.core.directions.library import load_library
+from lineament.core.generators.package import ModelPackage, load_package
+from lineament.core.inversion.encoder_net import EncoderNet
+from lineament.core.tools import alignment_of
+from lineament.core.training.faces_data import FACE_CLASSES, crop_matrix, crop_render
+from PIL import Image
+
+LIMIT_BYTES = 16_000_000
+
+
+@pytest.fixture(scope="module")
+def package() -> ModelPackage:
+    return load_package("default")
+
+
+def test_when_the_package_is_verified_then_every_file_is_the_cards_and_small(package: ModelPackage) -> None:
+    package.verify()
+    assert {
+        "generator.safetensors",
+        "encoder.safetensors",
+        "scorer.safetensors",
+        "grader.safetensors",
+    } <= set(package.card.files)
+    assert max(path.stat().st_size for path in package.folder.iterdir()) < LIMIT_BYTES
+    assert package.card.licence == "CC0-1.0"
+
+
+def test_when_the_card_is_read_then_it_tells_the_figures_it_was_measured_with(package: ModelPackage) -> None:
+    assert package.card.metrics["held_out"]["face"] >= 24.5
+    assert package.card.metrics["held_out_count"] >= 500
+    assert package.card.metrics["scorer"]["auc"]["glasses"] > 0.95
+
+
+def test_when_the_library_is_opened_then_every_shipped_attribute_has_scores(package: ModelPackage) -> None:
+    library = load_library(package)
+    assert library.names == tuple(spec.name for spec in SHIPPED)
+    for direction in library.directions:
+        mean, low, high = direction.card["scores"]["effect_per_sigma"][direction.card["scores"]["target"]]
+        assert low <= mean <= high
+
+
+def held_out_renders(folder: Path, package: ModelPackage, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``count`` held-out renders of one shard: pictures and class ids, cropped as in training."""
+    wanted = set(package.document("held_out.json")["keys"])
+    images, classes = [], []
+    with tarfile.open(sorted(folder.glob("*.tar"))[0]) as tar:
+        import gzip
+
+        stream = tar.extractfile("labels.jsonl.gz")
+        assert stream is not None
+        for line in gzip.decompress(stream.read()).decode().splitlines():
+            label = json.loads(line)
+            if label["key"] not in wanted or len(images) == count:
+                continue
+            files = [tar.extractfile(f"{label['key']}.{end}") for end in ("webp", "mask.png")]
+            picture, mask = (np.asarray(Image.open(io.BytesIO(file.read()))) for file in files if file)
+            alignment = alignment_of(package)
+            matrix = crop_matrix(label, picture.shape[0], alignment)
+            image, ids = crop_render(picture[..., :3], mask, matrix, alignment.resolution)
+            images.append(image)
+            classes.append(ids)
+    return np.stack(images), np.stack(classes)
+
+
+def test_when_held_out_renders_are_reconstructed_then_faces_reach_the_promised_psnr(
+    package: ModelPackage, shared_data: Path
+) -> None:
+    images, classes = held_out_renders(shared_data / "faces128", package, 32)
+    encoder = EncoderNet.from_tensors(package.tensors("encoder.safetensors")).eval()
+    target = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        ws = encoder(target)[:, None].expand(-1, package.card.num_ws, -1)
+        output = package.generator.synthesise(ws)
+    squared = (output - target).square().mean(1).numpy()
+    inside = np.isin(classes, FACE_CLASSES)
+    psnr = [10 * np.log10(4.0 / squared[i][inside[i]].mean()) for i in range(len(images))]
+    assert len(psnr) >= 24
+    assert np.mean(psnr) >= 24.5
+
+
+def test_when_faces_are_sampled_then_they_differ_and_stay_in_range(package: ModelPackage) -> None:
+    generator = package.generator
+    z = torch.randn(16, generator.z_dim, generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        pictures = generator.synthesise(generator.map(z, truncation=0.9))
+        average = generator.synthesise(generator.mapping.w_avg.expand(1, generator.num_ws, -1))
+    assert pictures.abs().quantile(0.99) < 1.2
+    assert (pictures - average).abs().mean() > 0.05
+    assert float(pictures[:, :, 24:40, 24:40].std(0).mean()) > 0.05

@@ -1,0 +1,105 @@
+"""The joint training on invented pictures: it learns, resumes to the bit, and says what is wrong with its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lineament.core.errors import DataError
+from lineament.core.faces.base import Alignment
+from lineament.core.training.faces_data import LABEL_NAMES, FacesData, load_faces
+from lineament.core.training.figures import held_out_figures
+from lineament.core.training.joint import JointTrainer
+from lineament.core.training.joint_model import JointSettings
+
+SMALL = JointSettings(
+    w_dim=16,
+    z_dim=8,
+    channels=(16, 16, 8),
+    encoder_widths=(8, 16),
+    encoder_hidden=24,
+    batch=4,
+    learning_rate=1e-2,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> FacesData:
+    random = np.random.default_rng(0)
+    count = 80
+    colour = random.integers(40, 216, (count, 1, 1, 3))
+    images = np.broadcast_to(colour, (count, 16, 16, 3)).copy()
+    images[:, 6:9, 3:13] = 255 - images[:, 6:9, 3:13]
+    classes = np.ones((count, 16, 16), np.uint8)
+    classes[:, 6:9, 3:13] = 2
+    labels = random.standard_normal((count, len(LABEL_NAMES))).astype(np.float32)
+    return FacesData(images.astype(np.uint8), classes, labels, tuple(f"k{i}" for i in range(count)))
+
+
+def advance(trainer: JointTrainer, steps: int, share: float = 0.5) -> list[float]:
+    return [trainer.step(share) for _ in range(steps)]
+
+
+def test_when_trained_for_a_moment_then_held_out_pictures_come_nearer(
+    data: FacesData, tmp_path: Path
+) -> None:
+    trainer = JointTrainer(data, SMALL, tmp_path / "run.safetensors")
+    before = held_out_figures(trainer.model, data)["face"]
+    advance(trainer, 120)
+    assert held_out_figures(trainer.model, data)["face"] > before + 3.0
+
+
+def test_when_resumed_then_the_run_goes_on_as_if_never_stopped(data: FacesData, tmp_path: Path) -> None:
+    whole = JointTrainer(data, SMALL, tmp_path / "whole.safetensors")
+    advance(whole, 6)
+    torch.manual_seed(5)
+    expected = advance(whole, 4)
+    first = JointTrainer(data, SMALL, tmp_path / "half.safetensors")
+    advance(first, 6)
+    first.save()
+    second = JointTrainer(data, SMALL, tmp_path / "half.safetensors")
+    assert second.resume() and second.steps == 6
+    torch.manual_seed(5)
+    assert advance(second, 4) == pytest.approx(expected, rel=1e-4)
+
+
+def test_when_training_starts_coarse_then_only_the_coarse_blocks_learn(
+    data: FacesData, tmp_path: Path
+) -> None:
+    trainer = JointTrainer(data, SMALL, tmp_path / "run.safetensors")
+    finest = trainer.model.generator.synthesis.blocks()[-1].conv1.weight.clone()
+    coarse = trainer.model.generator.synthesis.blocks()[0].conv1.weight.clone()
+    advance(trainer, 2, share=0.0)
+    assert torch.equal(trainer.model.generator.synthesis.blocks()[-1].conv1.weight, finest)
+    assert not torch.equal(trainer.model.generator.synthesis.blocks()[0].conv1.weight, coarse)
+
+
+def test_when_the_checkpoint_is_cut_short_then_the_remedy_is_told(data: FacesData, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    trainer = JointTrainer(data, SMALL, path)
+    trainer.save()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"cannot be resumed.*Delete it"):
+        JointTrainer(data, SMALL, path).resume()
+
+
+def test_when_the_checkpoint_has_another_shape_then_it_is_refused(data: FacesData, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    JointTrainer(data, SMALL, path).save()
+    wider = JointSettings(w_dim=24, channels=(16, 16, 8), encoder_widths=(8, 16), encoder_hidden=24)
+    with pytest.raises(DataError, match="cannot be resumed"):
+        JointTrainer(data, wider, path).resume()
+
+
+def test_when_the_folder_has_no_shards_then_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"No training shards.*--data"):
+        load_faces(tmp_path, tmp_path / "cache.npz", Alignment(16))
+
+
+def test_when_a_shard_is_damaged_then_it_is_named_and_no_cache_stays(tmp_path: Path) -> None:
+    (tmp_path / "broken.tar").write_bytes(b"not a tar at all" * 100)
+    with pytest.raises(DataError, match=r"broken\.tar"):
+        load_faces(tmp_path, tmp_path / "cache.npz", Alignment(16))
+    assert not (tmp_path / "cache.npz").exists()
