@@ -1,0 +1,51 @@
+"""Devices: what is missing is said at once, and a card draws what the processor draws."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from lineament.core.devices import choose_device, device_errors
+from lineament.core.errors import DeviceError
+from lineament.core.generators.tiny import build_tiny
+
+
+def test_when_the_processor_is_asked_for_then_it_is_given() -> None:
+    assert choose_device("cpu") == "cpu"
+
+
+def test_when_a_device_is_misspelt_then_the_choices_are_told() -> None:
+    with pytest.raises(DeviceError, match='Unknown device "gpu".*"cuda"'):
+        choose_device("gpu")
+
+
+def test_when_no_such_card_exists_then_the_processor_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=r'"cuda" is not available.*--device cpu'):
+        choose_device("cuda")
+    assert choose_device("auto") == "cpu"
+
+
+def test_when_a_numbered_card_is_beyond_the_last_then_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == "cuda:1"
+    with pytest.raises(DeviceError, match="cuda:2"):
+        choose_device("cuda:2")
+
+
+def test_when_memory_runs_out_then_it_is_our_error() -> None:
+    with pytest.raises(DeviceError, match="Out of memory on cuda:0"), device_errors("cuda:0"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_when_a_card_synthesises_then_it_agrees_with_the_processor() -> None:
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    generator = build_tiny()
+    ws = generator.map(torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(0)))
+    with torch.inference_mode():
+        expected = generator.synthesise(ws)
+        found = generator.to("cuda").synthesise(ws.to("cuda")).cpu()
+    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
