@@ -72,7 +72,11 @@ class PlateColour:
         delta = np.asarray(delta709, dtype=np.float32)
         plate = np.asarray(plate_rgb, dtype=np.float32)
         if self._plate_from_709 is not None:
-            increment = delta @ self._plate_from_709.T.astype(np.float32)
+            columns = self._plate_from_709.astype(
+                np.float32
+            ).T  # one column of the matrix for each channel of light
+            # Three products and two sums: a matrix product with so short an axis takes ten times as long.
+            increment = sum(delta[..., i, None] * columns[i] for i in range(3))
             return np.where(increment == 0.0, plate, plate + increment)
         light = self._to_709(plate)
         with np.errstate(invalid="ignore"):  # infinities of the plate, which stay as they are below

@@ -34,13 +34,14 @@ NOTHING = CompositeReport()
 @dataclass(frozen=True)
 class Sight:
     """What was seen in a frame: its ``colour``, the chosen ``face`` out of ``faces_found``, the ``exposure`` that suits
-    it (keep it for the shot), and the ``crop`` the generator gets."""
+    it (keep it for the shot), the ``crop`` the generator gets, and the ``plate`` (H, W, 3) as stored."""
 
     colour: PlateColour
     face: Face
     faces_found: int
     exposure: float
     crop: FaceCrop
+    plate: Array
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def see_face(
 
     on_stage("crop")  # bring it to the generator's framing; what is person and what is background?
     crop = cut_face(plate, face, colour, exposure, view.pixel_aspect, tools, recipe.mask_feather)
-    return Sight(colour, face, len(faces), exposure, crop)
+    return Sight(colour, face, len(faces), exposure, crop, plate)
 
 
 def plate_colour(frame: Frame, layer: Layer, recipe: EditRecipe, tools: Tools) -> PlateColour:
@@ -156,7 +157,7 @@ def composite(
     matte: Array | None,
 ) -> tuple[Frame, CompositeReport]:
     """Warp the increment (3, R, R) to the plate and add it there; rows and columns outside are not looked at."""
-    plate = frame.rgb(layer)
+    plate = seen.plate
     alpha = None if frame.is_display_referred else frame.alpha(layer)
     height, width = plate.shape[:2]
     delta, x0, y0 = warp_to_plate(increment, seen.crop.plate_from_crop, height, width)
@@ -173,7 +174,6 @@ def composite(
         shoulder=tools.curve.name == "lineament-709",
         limit=recipe.detail_clamp or LARGEST_INCREMENT,
     )
-    plate[region] = rgb
-    changed = np.zeros((height, width), bool)
-    changed[region] = changed_here
-    return frame.with_rgb(layer, plate, changed), counts
+    edited, changed = plate.copy(), np.zeros((height, width), bool)
+    edited[region], changed[region] = rgb, changed_here
+    return frame.with_rgb(layer, edited, changed), counts

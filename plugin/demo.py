@@ -27,6 +27,7 @@ SHOT = Path(__file__).resolve().parent / "demo_shot"
 FRAMES = (1001, 1002, 1003, 1004)
 RANDOM_ROWS = 8
 TILE_PX = 256
+CLOSE_UP = 1.9
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,17 @@ def seen(report: RenderReport) -> Sight:
 
 
 def display(frame: Frame, sight: Sight) -> npt.NDArray[np.uint8]:
-    """A frame as people look at it: sRGB, in the colour space and at the exposure of the first edit."""
-    return to_display(sight.colour.to_linear709(frame.rgb("")), sight.exposure)
+    """The head as people look at it: sRGB, in the colour space and at the exposure of the first edit."""
+    return close_up(to_display(sight.colour.to_linear709(frame.rgb("")), sight.exposure), sight)
+
+
+def close_up(picture: npt.NDArray[np.uint8], sight: Sight) -> npt.NDArray[np.uint8]:
+    """The square around the face, nearly twice as wide as the generator's crop; cut at the picture's border."""
+    matrix = sight.crop.plate_from_crop
+    side = CLOSE_UP * sight.crop.image.shape[-1] * float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    middle = matrix @ (sight.crop.image.shape[-1] / 2, sight.crop.image.shape[-1] / 2, 1.0)
+    x0, y0 = (max(0, round(middle[i] - side / 2)) for i in (0, 1))
+    return np.ascontiguousarray(picture[y0 : y0 + round(side), x0 : x0 + round(side)])
 
 
 def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport) -> list[Tile]:
@@ -128,11 +138,15 @@ def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport) -
     if edit.truth:
         truth = read_frame(SHOT / edit.truth / f"{edit.truth}.{plate.number}.exr")
         row.append(Tile(display(truth, sight), "rendered truth"))
-    height, width = before.shape[:2]
+    height, width = plate.rgb("").shape[:2]
     roi, x0, y0 = warp_to_plate(sight.crop.mask, sight.crop.plate_from_crop, height, width)
     mask = np.zeros((height, width), np.float32)
     mask[y0 : y0 + roi.shape[1], x0 : x0 + roi.shape[2]] = roi[0]
-    return [*row, Tile(from_unit(mask), "mask"), Tile(difference(before, after), "difference x4")]
+    return [
+        *row,
+        Tile(close_up(from_unit(mask), sight), "mask"),
+        Tile(difference(before, after), "difference x4"),
+    ]
 
 
 def ladder_row(plate: Frame, tools: Tools) -> list[Tile]:

@@ -14,7 +14,7 @@ def test_when_the_processor_is_asked_for_then_it_is_given() -> None:
 
 
 def test_when_a_device_is_misspelt_then_the_choices_are_told() -> None:
-    with pytest.raises(DeviceError, match='Unknown device "gpu".*"cuda"'):
+    with pytest.raises(DeviceError, match=r'Unknown device "gpu".*"cuda"'):
         choose_device("gpu")
 
 
