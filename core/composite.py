@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .checks import expect_shape
-from .curve import PLAIN, SHOULDER, Curve
+from .curve import SHOULDER, Curve
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -58,7 +58,7 @@ def give_back(
     k: float = 1.0,
     *,
     alpha: Array | None = None,
-    shoulder: bool = True,
+    curve: Curve = SHOULDER,
     limit: float = LARGEST_INCREMENT,
 ) -> tuple[Array, Mask, CompositeReport]:
     """Return (plate with the edit, which pixels changed, counts) for a region of a plate.
@@ -66,7 +66,7 @@ def give_back(
     ``plate_rgb`` (h, w, 3) float32 in the plate's space, premultiplied if it has ``alpha`` (h, w); ``d`` (h,
     w, 3) float32, the difference of the edited and the plain reconstruction in the encoded domain [0, 1]
     (half of that of pictures in [-1, 1]), already times strength, mask and mix; ``k`` the exposure the
-    pictures were made with; ``shoulder=False`` for generators that saw plain sRGB clipped at 1. Pixels with d
+    pictures were made with, and ``curve`` the one they were encoded with. Pixels with d
     = 0 and pixels of the plate that are not finite are copied bit for bit. Raises ValueError for wrong shapes
     or a useless exposure.
     """
@@ -85,7 +85,7 @@ def give_back(
     chosen = np.flatnonzero(usable)  # indices, because gathering by them is five times faster than by a mask
     plate = plate_rgb.reshape(-1, 3).take(chosen, axis=0)  # (N, 3)
     increment, is_clamped = _clamped(d.reshape(-1, 3).take(chosen, axis=0), limit)
-    edited = _edited(plate, increment, colour, k, coverage, SHOULDER if shoulder else PLAIN)
+    edited = _edited(plate, increment, colour, k, coverage, curve)
     is_broken = _in_any_channel(~np.isfinite(edited))
     edited[is_broken] = plate[is_broken]
     is_changed = _in_any_channel(edited != plate)

@@ -171,7 +171,7 @@ def composite(
         seen.colour,
         seen.exposure,
         alpha=None if alpha is None else alpha[region],
-        shoulder=tools.curve.name == "lineament-709",
+        curve=tools.curve,
         limit=recipe.detail_clamp or LARGEST_INCREMENT,
     )
     edited, changed = plate.copy(), np.zeros((height, width), bool)

@@ -73,7 +73,10 @@ class EditRecipe:
     are names of a model package and of an inversion method; ``mix`` in [0, 1] scales the finished increment;
     ``exposure`` is the power-of-two gain before encoding (0 = choose from the first frame); ``mask_feather``
     softens the mask's edge further, as a fraction of the face crop's width; ``detail_clamp`` bounds the
-    encoded increment of a pixel (0 = no bound).
+    encoded increment of a pixel (0 = the built-in bound of 0.5).
+
+    ``generator`` and ``inverter`` are read by whoever opens the tools, before the first frame; the path of one frame
+    works with the tools it is given and does not look at these two.
     """
 
     moves: tuple[Move, ...] = ()

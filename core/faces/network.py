@@ -71,7 +71,8 @@ class _Candidate:
 class NetworkLocator:
     """The embedded face locator; ``tensors`` are the contents of locator.safetensors.
 
-    Faces with eyes closer than ``min_interocular_px`` plate pixels or a score below ``min_score`` are left
+    Faces with eyes closer than ``min_interocular_px`` pixels of the picture given to ``locate`` (in the path of
+    a frame a reduced view, so that they lie further apart on a large plate) or a score below ``min_score`` are left
     out. Raises GeneratorError if the tensors do not fit.
     """
 
@@ -110,7 +111,7 @@ class NetworkLocator:
         return inside and one.score >= self.min_score and interocular >= self.min_interocular_px
 
     def _propose(self, halves: list[Array]) -> list[_Candidate]:
-        """Scan every level of the pyramid; candidates in plate pixels."""
+        """Scan every level of the pyramid; candidates in pixels of the picture."""
         height, width = halves[0].shape[:2]
         scale = min(1.0, SCAN_LONG_SIDE / max(height, width))
         found: list[_Candidate] = []
@@ -201,7 +202,7 @@ def _square(landmarks: Matrix) -> Matrix | None:
 
 
 def _side(landmarks: Matrix) -> float:
-    """The framing square's side in plate pixels; 0 if there is none."""
+    """The framing square's side in pixels of the picture; 0 if there is none."""
     try:
         return side_px(square_from_landmarks(landmarks, FRAME), WINDOW)
     except ValueError:

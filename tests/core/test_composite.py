@@ -40,12 +40,12 @@ def assert_untouched(plate: np.ndarray, d: np.ndarray, colour: PlateColour, **op
 
 
 @settings(max_examples=120, deadline=None)
-@given(plate=PLATES, space=st.sampled_from(SPACES), shoulder=st.booleans())
-def test_when_strength_or_mask_is_zero_then_every_bit_stays(plate, space, shoulder) -> None:
+@given(plate=PLATES, space=st.sampled_from(SPACES), curve=st.sampled_from([SHOULDER, PLAIN]))
+def test_when_strength_or_mask_is_zero_then_every_bit_stays(plate, space, curve) -> None:
     colour = resolve_colour(colourspace=space)
     pair = np.random.default_rng(0).normal(size=(2, *plate.shape)).astype(np.float32)
     zero_strength = np.float32(0.0) * (pair[1] - pair[0])  # has minus zeros
-    assert_untouched(plate, zero_strength, colour, shoulder=shoulder)
+    assert_untouched(plate, zero_strength, colour, curve=curve)
     assert_untouched(plate, pair[0] - pair[0], colour, alpha=np.full(plate.shape[:2], 0.5, np.float32))
 
 
@@ -153,15 +153,22 @@ def test_when_the_edited_light_is_known_then_it_is_reached_in_any_space(space: s
     d = curve.encode(4 * after) - curve.encode(4 * before)
     colour = resolve_colour(colourspace=space)
     plate = colour.from_linear709(before)
-    result, _, _ = give_back(plate, d, colour, 4.0, shoulder=curve is SHOULDER)
+    result, _, _ = give_back(plate, d, colour, 4.0, curve=curve)
     np.testing.assert_allclose(colour.to_linear709(result), after, rtol=2e-4, atol=1e-5)
+
+
+def test_when_a_model_has_a_curve_of_its_own_then_the_edit_is_given_back_through_it() -> None:
+    as_light = Curve("linear", np.float32, np.float32)
+    plate = np.full((2, 2, 3), 0.25, dtype=np.float32)
+    result, _, _ = give_back(plate, np.full_like(plate, 0.125), REC709, 2.0, curve=as_light)
+    np.testing.assert_array_equal(result, np.full_like(plate, 0.3125))
 
 
 def test_when_a_16_bit_still_is_edited_then_codes_move_as_the_curve_says() -> None:
     codes = np.random.default_rng(2).integers(3000, 60000, (32, 32, 3)).astype(np.float32)
     colour = resolve_colour("still.png", display_referred=True)
     d = np.full(codes.shape, 0.02, dtype=np.float32)
-    result, _, _ = give_back(codes / np.float32(65535), d, colour, shoulder=False)
+    result, _, _ = give_back(codes / np.float32(65535), d, colour, curve=PLAIN)
     assert np.abs(result * 65535 - (codes + 0.02 * 65535)).max() < 1.0
 
 
