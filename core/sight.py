@@ -65,13 +65,11 @@ def locate_faces(
 ) -> tuple[Face, ...]:
     """All faces, largest first, in pixels of the data window's array.
 
-    A track speaks of the display window, whose size is all it wants of a picture; with overscan or a crop its origin
-    is not the array's.
+    A track needs no picture, but the windows: it speaks of the display window, and with overscan or a crop that does
+    not begin where the array does.
     """
     if isinstance(locator, TrackLocator):
-        canvas = np.broadcast_to(np.float32(0.0), (display.height, display.width, 3))
-        origin = (data.x0 - display.x0, data.y0 - display.y0)
-        return tuple(replace(f, landmarks=f.landmarks - origin) for f in locator.locate(canvas, number))
+        return locator.locate_in(display, data, view.pixel_aspect, number)
     scale = np.array(view.scale)
     return tuple(replace(f, landmarks=f.landmarks / scale) for f in locator.locate(view.picture, number))
 

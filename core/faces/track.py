@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FaceError
+from ..frame import Window
 from .base import LANDMARK_NAMES, Array, Face, Matrix
 
 INTERPOLATED = "track, interpolated"
@@ -56,51 +57,58 @@ class Track:
 class TrackLocator:
     """A locator that reads where the face is instead of looking.
 
-    Pictures of another size than the track's are taken for a proxy of the same frame if the aspect is the
-    same, or for an anamorphic frame brought to square pixels if the height is. ``origin`` is the place of
-    the picture's first pixel in the tracked frame, for data windows that do not start at (0, 0); with it,
-    the picture's size is not compared.
+    A track speaks of the display window, in pixels of the picture that was tracked: the plate, a smaller proxy of it,
+    or, where the plate's pixels are not square, either of them with square pixels.
     """
 
-    def __init__(self, track: Track, *, origin: tuple[float, float] | None = None) -> None:
+    def __init__(self, track: Track) -> None:
         self.track = track
-        self.origin = origin
 
     @classmethod
-    def from_file(cls, path: Path, *, origin: tuple[float, float] | None = None) -> TrackLocator:
+    def from_file(cls, path: Path) -> TrackLocator:
         """A locator for a track file; FaceError if it cannot be read or is not a track."""
-        return cls(read_track(path), origin=origin)
+        return cls(read_track(path))
 
     def locate(self, picture: Array, number: int) -> tuple[Face, ...]:
-        """The tracked face at a frame. Raises FaceError outside the track, when the face has left the picture
-        ((H, W, 3), only its size counts), or when picture and track do not belong together."""
+        """The tracked face at a frame, in pixels of a picture (H, W, 3) of the whole display window with square pixels;
+        only its size counts. Raises FaceError like ``locate_in``."""
         height, width = picture.shape[:2]
+        whole = Window(0, 0, width, height)
+        return self.locate_in(whole, whole, 1.0, number)
+
+    def locate_in(self, display: Window, data: Window, pixel_aspect: float, number: int) -> tuple[Face, ...]:
+        """The tracked face at a frame, in pixels of the data window's array; overscan is part of the picture.
+
+        ``pixel_aspect`` is the width of a plate pixel divided by its height. Raises FaceError outside the track, when
+        the face's centre has left the data window, or when plate and track do not belong together.
+        """
         landmarks, tracked = self.track.at(number)
-        landmarks = self._in_picture(landmarks, width, height)
+        landmarks = landmarks * self._scale(display, pixel_aspect)  # pixels of the display window
+        landmarks = landmarks - (data.x0 - display.x0, data.y0 - display.y0)
         x, y = landmarks.mean(0)
-        if not (0 <= x <= width and 0 <= y <= height):
+        if not (0 <= x <= data.width and 0 <= y <= data.height):
             raise FaceError(
                 f"The tracked face has left the picture in frame {number}: its centre is at "
-                f"({x:.0f}, {y:.0f}) of {width} x {height} pixels.",
+                f"({x:.0f}, {y:.0f}) of {data.width} x {data.height} pixels.",
                 where=self.track.name,
                 remedy="End the edit before this frame.",
             )
         score = 1.0 if tracked else INTERPOLATED_SCORE
         return (Face(landmarks, score, "track" if tracked else INTERPOLATED),)
 
-    def _in_picture(self, landmarks: Matrix, width: int, height: int) -> Matrix:
-        if self.origin is not None:
-            return landmarks - np.asarray(self.origin, np.float64)
-        x_scale, y_scale = width / self.track.size[0], height / self.track.size[1]
-        is_unsqueezed = y_scale == 1.0 and 0.5 <= x_scale <= 2.0
-        if abs(x_scale / y_scale - 1) > ASPECT_TOLERANCE and not is_unsqueezed:
+    def _scale(self, display: Window, pixel_aspect: float) -> tuple[float, float]:
+        """Plate pixels for one of the track's, in x and y; FaceError if no proxy of the plate has the track's shape."""
+        x_scale, y_scale = display.width / self.track.size[0], display.height / self.track.size[1]
+        stretch = x_scale / y_scale
+        if min(abs(stretch - 1.0), abs(stretch * pixel_aspect - 1.0)) > ASPECT_TOLERANCE:
+            squeezed = "" if pixel_aspect == 1.0 else f" with a pixel aspect of {pixel_aspect:g}"
             raise FaceError(
                 f"The track belongs to a picture of {self.track.size[0]:g} x {self.track.size[1]:g} pixels, "
-                f"this one has {width} x {height}.",
+                f"this one has {display.width} x {display.height}{squeezed}.",
                 where=self.track.name,
                 remedy="Use the track of this plate.",
             )
-        return landmarks * (x_scale, y_scale)
+        return x_scale, y_scale
 
 
 def read_track(path: Path) -> Track:

@@ -12,6 +12,7 @@ import pytest
 from lineament.core.errors import FaceError
 from lineament.core.faces.base import LANDMARK_NAMES
 from lineament.core.faces.track import Track, TrackLocator, read_track
+from lineament.core.frame import Window
 
 POINTS = {
     "eye_l": [60.0, 40.0],
@@ -72,9 +73,23 @@ def test_when_picture_is_a_proxy_then_landmarks_are_scaled(a_locator: TrackLocat
     np.testing.assert_allclose(face.landmarks[0], (30.0, 20.0))
 
 
-def test_when_anamorphic_picture_was_widened_then_landmarks_follow(a_locator: TrackLocator) -> None:
-    (face,) = a_locator.locate(np.zeros((100, 240, 3), np.float32), 10)
-    np.testing.assert_allclose(face.landmarks[0], (120.0, 40.0))
+@pytest.mark.parametrize("proxy", [1.0, 0.5], ids=["full", "half"])
+@pytest.mark.parametrize("is_squeezed", [True, False], ids=["plate pixels", "square pixels"])
+def test_when_plate_is_anamorphic_then_tracks_of_every_proxy_meet(proxy: float, is_squeezed: bool) -> None:
+    in_plate = np.array([POINTS[name] for name in LANDMARK_NAMES])
+    stretch = np.array([proxy if is_squeezed else 2.0 * proxy, proxy])
+    width, height = np.array([120.0, 100.0]) * stretch
+    locator = TrackLocator(Track((width, height), {10: in_plate * stretch}))
+    window = Window(0, 0, 120, 100)
+    (face,) = locator.locate_in(window, window, 2.0, 10)
+    np.testing.assert_allclose(face.landmarks, in_plate)
+
+
+def test_when_square_plate_is_given_a_stretched_track_then_it_is_another_plate(
+    a_locator: TrackLocator,
+) -> None:
+    with pytest.raises(FaceError, match="120 x 100 pixels, this one has 240 x 100"):
+        a_locator.locate(np.zeros((100, 240, 3), np.float32), 10)
 
 
 def test_when_picture_has_another_aspect_then_it_is_another_plate(a_locator: TrackLocator) -> None:
@@ -83,9 +98,20 @@ def test_when_picture_has_another_aspect_then_it_is_another_plate(a_locator: Tra
 
 
 def test_when_data_window_starts_elsewhere_then_its_origin_is_taken_off(a_locator: TrackLocator) -> None:
-    locator = TrackLocator(a_locator.track, origin=(-10.0, 5.0))
-    (face,) = locator.locate(np.zeros((110, 140, 3), np.float32), 10)
+    (face,) = a_locator.locate_in(Window(7, 7, 127, 107), Window(-3, 12, 137, 122), 1.0, 10)
     np.testing.assert_allclose(face.landmarks[0], (70.0, 35.0))
+
+
+def test_when_face_is_in_the_overscan_then_it_is_met(a_locator: TrackLocator) -> None:
+    (face,) = a_locator.locate_in(Window(0, 0, 120, 100), Window(-20, 0, 600, 100), 1.0, 15)
+    np.testing.assert_allclose(face.landmarks[0], (480.0, 40.0))
+
+
+def test_when_face_is_outside_a_cropped_data_window_then_the_error_says_where_it_is(
+    a_locator: TrackLocator,
+) -> None:
+    with pytest.raises(FaceError, match=r"left the picture in frame 10.*\(-22, 54\) of 40 x 100"):
+        a_locator.locate_in(Window(0, 0, 120, 100), Window(72, 0, 112, 100), 1.0, 10)
 
 
 def test_when_frames_carry_transforms_then_the_reference_is_moved(tmp_path: Path) -> None:
