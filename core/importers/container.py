@@ -11,7 +11,7 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ LEGACY_START = (
 ZIP_START = b"PK\x03\x04"
 MAX_ENTRIES = 20_000
 MAX_PICKLE_BYTES = 64 << 20
+SHARING = 2  # genuine files share hardly any storage between names: a few filters, an average per layer
 
 REBUILD_TENSOR: Name = ("torch._utils", "_rebuild_tensor_v2")
 REBUILD_PARAMETER: Name = ("torch._utils", "_rebuild_parameter")
@@ -140,8 +141,46 @@ def check_storage_bytes(data: object, where: str) -> bytes:
     return data
 
 
-def tensor_from_record(value: object, name: str, where: str) -> Tensor:
-    """The tensor that ``_rebuild_tensor_v2`` (or a parameter around it) would have made."""
+class Storages:
+    """The storages of one pickle as flat tensors, each loaded once however many names share it.
+
+    ``budget`` is the size of the file in bytes: all tensors handed out together may not announce much more.
+    """
+
+    def __init__(self, budget: int, where: str) -> None:
+        self._budget = budget
+        self._where = where
+        self._announced = 0
+        self._loaded: dict[int, tuple[object, Tensor]] = {}
+
+    def flat(self, data: object) -> Tensor:
+        """The (n,) tensor over everything in the stored bytes ``data``."""
+        if (
+            id(data) not in self._loaded
+        ):  # the bytes are kept beside it, so that no other object gets their id
+            self._loaded[id(data)] = (data, _storage_tensor(data, self._where))
+        return self._loaded[id(data)][1]
+
+    def count(self, size: int) -> None:
+        """Raise GeneratorError if ``size`` more bytes are beyond what the file can hold."""
+        self._announced += size
+        if self._announced > SHARING * self._budget:
+            what = f"The tensors announce {self._announced} bytes; the file has only {self._budget}."
+            raise refuse(what, self._where)
+
+
+def check_sizes(tensors: Iterable[Tensor], budget: int, where: str) -> None:
+    """Raise GeneratorError if tensors announce more bytes than a file of ``budget`` bytes can hold.
+
+    A view with strides of 0 has any size without owning it; this must come before anything computes with it.
+    """
+    total = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if total > SHARING * budget:
+        raise refuse(f"The tensors announce {total} bytes; the file has only {budget}.", where)
+
+
+def tensor_from_record(value: object, name: str, where: str, storages: Storages) -> Tensor:
+    """The view that ``_rebuild_tensor_v2`` (or a parameter around it) would have made."""
     if isinstance(value, Made) and value.kind == REBUILD_PARAMETER and value.args:
         value = value.args[0]
     match value:
@@ -149,7 +188,9 @@ def tensor_from_record(value: object, name: str, where: str) -> Tensor:
             kind=kind, args=(Made(kind=loader, args=(data,)), int(offset), tuple(size), tuple(stride), *_)
         ):
             if kind == REBUILD_TENSOR and loader == LOAD_FROM_BYTES:
-                return _view(_storage_tensor(data, where), offset, size, stride, name, where)
+                tensor = _view(storages.flat(data), offset, size, stride, name, where)
+                storages.count(tensor.numel() * tensor.element_size())
+                return tensor
     raise refuse(f"The entry {quote(name)} is no plain tensor.", where)
 
 
@@ -176,7 +217,7 @@ def _view(
     return flat.as_strided(size, stride, offset)  # as size
 
 
-def array_from_record(value: object, name: str, where: str) -> Tensor:
+def array_from_record(value: object, name: str, where: str, storages: Storages) -> Tensor:
     """The tensor with the contents of a pickled numpy array or scalar of plain numbers."""
     shape: tuple[Any, ...] = ()
     match value:
@@ -196,5 +237,6 @@ def array_from_record(value: object, name: str, where: str) -> Tensor:
     )
     if not sane or len(shape) > 8 or np.dtype(dtype).itemsize * math.prod(shape) != len(raw):
         raise refuse(f"The array {quote(name)} does not have the size it announces.", where)
+    storages.count(len(raw))
     array = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return torch.from_numpy(array.copy())

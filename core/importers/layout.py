@@ -14,6 +14,7 @@ from ..generators.stylegan2 import StyleGAN2Config
 from .opcodes import quote, refuse
 
 MAX_RESOLUTION = 2048
+MAX_WIDTH = 8192  # of latents, classes and channels; the published networks have 512, and 1000 classes
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -73,6 +74,14 @@ def config_from_tensors(checkpoint: Checkpoint, where: str) -> StyleGAN2Config:
     if config.img_channels != 3 or config.z_dim < 1:
         what = f"The generator has {config.img_channels} picture channels and {config.z_dim} latent numbers."
         raise GeneratorError(what, where=where, remedy="Only unmodified RGB generators can be imported.")
+    for name, width in (
+        ("z_dim", config.z_dim),
+        ("w_dim", config.w_dim),
+        ("c_dim", config.c_dim),
+        *((f"channels at {r} px", width) for r, width in config.channels.items()),
+    ):
+        if width > MAX_WIDTH or (width < 1 and name != "c_dim"):
+            raise refuse(f"The generator has {name} {width}; 1 to {MAX_WIDTH} are expected.", where)
     return config
 
 

@@ -19,6 +19,7 @@ from .container import (
     LOAD_FROM_BYTES,
     REBUILD_PARAMETER,
     REBUILD_TENSOR,
+    Storages,
     check_storage_bytes,
     tensor_from_record,
 )
@@ -63,14 +64,14 @@ def read_nvidia(data: bytes, where: str) -> Checkpoint:
         raise refuse(f"{len(data) - stream.tell()} bytes follow the end of the pickle.", where)
     _check_storages(reader, len(data), where)
     if isinstance(root, tuple | list) and len(root) == 3 and all(_is(item, NETWORK) for item in root):
-        return read_tensorflow(root[2], where)
+        return read_tensorflow(root[2], Storages(len(data), where), where)
     generator = root.get("G_ema") if isinstance(root, dict) else root
     if not _is(generator, PERSISTENT_OBJECT):
         keys = (
             ", ".join(quote(key) for key in list(root)[:8]) if isinstance(root, dict) else type(root).__name__
         )
         raise refuse(f"The pickle holds no G_ema generator (found: {keys}).", where)
-    return _checkpoint(generator, reader, where)
+    return _checkpoint(generator, reader, Storages(len(data), where), where)
 
 
 def _check_storages(reader: OpcodeReader, budget: int, where: str) -> None:
@@ -136,7 +137,7 @@ def _table(state: dict[Any, Any], key: str) -> dict[Any, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _checkpoint(generator: object, reader: OpcodeReader, where: str) -> Checkpoint:
+def _checkpoint(generator: object, reader: OpcodeReader, storages: Storages, where: str) -> Checkpoint:
     modules = _modules(generator, where)
     entries = _entries(modules, where)
     if "synthesis.input.freqs" in entries:
@@ -145,7 +146,7 @@ def _checkpoint(generator: object, reader: OpcodeReader, where: str) -> Checkpoi
         raise refuse("The generator is no StyleGAN2: it has no synthesis.b4.const.", where)
     tensors: dict[str, Tensor] = {}
     for name, value in entries.items():
-        tensor = tensor_from_record(value, name, where)
+        tensor = tensor_from_record(value, name, where, storages)
         if name.rpartition(".")[2] == "resample_filter":
             check_filter(name, tensor, where)
         else:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import GeneratorError
-from .container import load_container
-from .layout import Checkpoint, check_filter
+from .container import check_sizes, load_container
+from .layout import FLOATS, Checkpoint, check_filter
 from .opcodes import quote, refuse
 
 NOISE_SEED = 0
@@ -36,6 +36,8 @@ def read_rosinality(data: bytes, where: str) -> Checkpoint:
     if not isinstance(root, dict):
         raise refuse(f"The container holds a {type(root).__name__}, not a checkpoint.", where)
     state, form = _generator_state(root, where)
+    average = root.get("latent_avg")
+    check_sizes([*state.values(), *([average] if isinstance(average, Tensor) else [])], len(data), where)
     notes: dict[str, Any] = {"format": form}
     tensors: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -43,9 +45,8 @@ def read_rosinality(data: bytes, where: str) -> Checkpoint:
             check_filter(name, tensor, where)
         else:
             tensors[_our_name(name, where)] = _our_shape(name, tensor, where)
-    average = _average(root.get("latent_avg"), where)
     if average is not None:
-        tensors["mapping.w_avg"] = average
+        tensors["mapping.w_avg"] = _average(average, where)
     _complete_noise(tensors, notes)
     return Checkpoint(tensors, None, 0.01, notes)
 
@@ -113,13 +114,11 @@ def _our_shape(name: str, tensor: Tensor, where: str) -> Tensor:
     return tensor[index]
 
 
-def _average(value: object, where: str) -> Tensor | None:
+def _average(value: object, where: str) -> Tensor:
     """``latent_avg`` as one vector. e4e repeats it for every layer; rows that differ have no place in a
     package.
     """
-    if value is None:
-        return None
-    if not isinstance(value, Tensor) or value.ndim not in (1, 2) or not value.is_floating_point():
+    if not isinstance(value, Tensor) or value.ndim not in (1, 2) or value.dtype not in FLOATS:
         raise refuse(f"latent_avg is a {type(value).__name__} of unknown form.", where)
     if value.ndim == 1:
         return value

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GeneratorError
-from .container import array_from_record
+from .container import Storages, array_from_record
 from .layout import MAX_RESOLUTION, Checkpoint
 from .opcodes import Made, Name, quote, refuse
 
@@ -23,14 +23,14 @@ FIRST_VERSION = 4
 MAX_VARIABLES = 10_000
 
 
-def read_tensorflow(network: Made, where: str) -> Checkpoint:
+def read_tensorflow(network: Made, storages: Storages, where: str) -> Checkpoint:
     """The averaged generator (the third network of the tuple) in our tensor names."""
     state = _network_state(network, where)
     version = state.get("version")
     if type(version) is not int or version < FIRST_VERSION:
         what = f"The TensorFlow pickle has version {quote(version)}; {FIRST_VERSION} or later is needed."
         raise GeneratorError(what, where=where, remedy="StyleGAN1 checkpoints cannot be imported.")
-    arrays = _collect(network, where)
+    arrays = _collect(network, storages, where)
     if "synthesis/4x4/Const/const" not in arrays:
         raise refuse("The TensorFlow generator is no StyleGAN2: it has no synthesis/4x4/Const/const.", where)
     keywords = state.get("static_kwargs")
@@ -53,7 +53,7 @@ def _network_state(network: object, where: str) -> dict[Any, Any]:
     raise refuse("A TensorFlow network is not stored in the known way.", where)
 
 
-def _collect(network: Made, where: str) -> dict[str, Tensor]:
+def _collect(network: Made, storages: Storages, where: str) -> dict[str, Tensor]:
     """Slashed name -> array of the network and its components."""
     arrays: dict[str, Tensor] = {}
     waiting: list[tuple[str, object]] = [("", network)]
@@ -68,7 +68,7 @@ def _collect(network: Made, where: str) -> dict[str, Tensor]:
         for entry in variables:
             match entry:
                 case (str(name), Made() as value):
-                    arrays[f"{prefix}{name}"] = array_from_record(value, name, where)
+                    arrays[f"{prefix}{name}"] = array_from_record(value, name, where, storages)
         waiting += [(f"{prefix}{name}/", component) for name, component in components.items()]
     return arrays
 

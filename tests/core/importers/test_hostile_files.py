@@ -80,6 +80,43 @@ def test_when_a_storage_announces_more_than_the_file_then_nothing_is_allocated(r
     assert "announce" in refused(huge)
 
 
+def shared(count: int, names: int, view: bytes) -> bytes:
+    """An NVIDIA-like pickle with one storage of ``count`` floats that ``names`` tensors look at."""
+    data = legacy_storage(count)
+    loader = b"ctorch.storage\n_load_from_bytes\n(B" + struct.pack("<I", len(data)) + data + b"tRq\x07"
+    items = b""
+    for index in range(names):
+        storage = b"h\x07" if index else loader
+        name = text("synthesis.b4.const" if index == 0 else f"spare{index}")
+        items += name + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"\x89NtRs"
+    return module_with(items)
+
+
+def test_when_one_storage_is_shared_by_many_names_then_its_size_counts_for_each(refused):
+    whole = b"K\x00J" + struct.pack("<i", 1 << 20) + b"\x85K\x01\x85"
+    assert "announce" in refused(shared(1 << 20, 500, whole))
+
+
+def test_when_one_storage_is_shared_by_many_names_then_it_is_loaded_once(refused, monkeypatch):
+    loads = []
+    load = torch.load
+    monkeypatch.setattr(torch, "load", lambda *args, **options: loads.append(1) or load(*args, **options))
+    assert "no complete StyleGAN2" in refused(shared(1 << 16, 100, b"K\x00K\x02\x85K\x01\x85"))
+    assert len(loads) == 1
+
+
+def test_when_one_array_is_shared_by_many_variables_then_its_size_counts_for_each(refused):
+    raw = b"\0" * (1 << 20)
+    dtype = b"cnumpy\ndtype\n(" + text("f4") + b"\x89\x88tR"
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR"
+    shape = b"J" + struct.pack("<i", 1 << 18) + b"\x85"
+    array += b"(K\x01" + shape + dtype + b"\x89B" + struct.pack("<I", len(raw)) + raw + b"tbq\x07"
+    variables = b"".join(b"(" + text(f"v{i}") + (b"h\x07" if i else array) + b"t" for i in range(500))
+    network = b"cdnnlib.tflib.network\nNetwork\n)\x81}(" + text("version") + b"K\x04" + text("variables")
+    network += b"](" + variables + b"eub"
+    assert "announce" in refused(b"\x80\x04" + network + b"q\x01h\x01h\x01\x87.")
+
+
 def test_when_a_tensor_reaches_beyond_its_storage_then_it_is_refused(refused):
     storage = legacy_storage(4)
     loader = b"ctorch.storage\n_load_from_bytes\n(B" + struct.pack("<I", len(storage)) + storage + b"tR"

@@ -9,6 +9,7 @@ import torch
 from lineament.core.errors import GeneratorError
 from lineament.core.generators.package import load_package
 from lineament.core.importers.checkpoint import import_checkpoint
+from lineament.core.importers.layout import Checkpoint, config_from_tensors
 
 
 @pytest.fixture
@@ -115,3 +116,36 @@ def test_when_the_generator_is_damaged_then_it_is_refused(
 def test_when_there_is_no_generator_then_the_keys_found_are_listed(write, tmp_path):
     with pytest.raises(GeneratorError, match="found: g_optim, epoch"):
         import_checkpoint(write({"g_optim": {}, "epoch": 3}), tmp_path / "model")
+
+
+def test_when_a_view_announces_more_than_the_file_then_nothing_is_computed_with_it(
+    a_generator, rosinality_state, write, tmp_path
+):
+    state = rosinality_state(a_generator)
+    endless = torch.zeros(1)
+    contents = [
+        {"g_ema": state, "latent_avg": endless.expand(2**20, 2**18)},
+        {"g_ema": {**state, "style.1.weight": endless.expand(2**36, 16)}},
+        {"g_ema": {**state, "convs.0.conv.blur.kernel": endless.expand(2**20, 2**20)}},
+    ]
+    for content in contents:
+        with pytest.raises(GeneratorError, match="announce") as caught:
+            import_checkpoint(write(content), tmp_path / "model")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("mapping.fc1.weight", (8193, 16), "w_dim 8193"),
+        ("mapping.fc0.weight", (16, 8193), "z_dim 8193"),
+        ("synthesis.b8.conv1.weight", (8193, 16, 3, 3), "channels at 8 px 8193"),
+        ("mapping.embed.weight", (16, 8193), "c_dim 8193"),
+    ],
+)
+def test_when_a_width_is_beyond_reason_then_no_network_of_it_is_built(a_generator, name, shape, message):
+    state = {**a_generator.state_dict(), name: torch.zeros(1).expand(shape)}
+    if name == "mapping.embed.weight":
+        state["mapping.fc0.weight"] = torch.zeros(16, 32)
+    with pytest.raises(GeneratorError, match=message):
+        config_from_tensors(Checkpoint(state), "network.pt")
