@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import platform
+import re
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import PlateError
@@ -16,22 +20,7 @@ def refuse_same_file(source: str | Path, target: str | Path) -> None:
 
     Both are paths; ``target`` need not exist. Hard links count as the same file.
     """
-    source, target = Path(source), Path(target)
-    try:
-        same = source.resolve() == target.resolve() or (
-            target.exists() and source.exists() and source.samefile(target)
-        )
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as err:  # RuntimeError: a loop of symbolic links before Python 3.13
-        raise PlateError(
-            f"Cannot tell whether {str(target)!r} is the plate itself: {err}.",
-            where=str(source),
-            remedy="Give plain paths to existing folders.",
-        ) from err
-    if same:
+    if overwritten([source], [target]) is not None:
         raise PlateError(
             f"The output {str(target)!r} is the input plate itself.",
             where=str(source),
@@ -39,16 +28,53 @@ def refuse_same_file(source: str | Path, target: str | Path) -> None:
         )
 
 
+def overwritten(sources: Iterable[str | Path], targets: Iterable[str | Path]) -> Path | None:
+    """The first of ``targets`` that is one of ``sources``, under whatever name, or None.
+
+    Each path is looked at once, so a long shot costs no more than its number of files. Raises PlateError if the
+    system does not tell.
+    """
+    names: set[str] = set()
+    identities: set[tuple[int, int]] = set()
+    for source in sources:
+        name, identity = _identity(source)
+        names.add(name)
+        identities |= {identity} if identity else set()
+    for target in targets:
+        name, identity = _identity(target)
+        if name in names or identity in identities:
+            return Path(target)
+    return None
+
+
+def _identity(path: str | Path) -> tuple[str, tuple[int, int] | None]:
+    """The path without links, and device and inode of the file if there is one."""
+    try:
+        name = str(Path(path).resolve())
+        status = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return name, None
+    except (OSError, ValueError, RuntimeError) as err:  # RuntimeError: a loop of links before Python 3.13
+        raise PlateError(
+            f"Cannot tell whether {str(path)!r} is a plate: {err}.",
+            where=str(path),
+            remedy="Give plain paths to existing folders that you may read.",
+        ) from err
+    return name, (status.st_dev, status.st_ino) if status.st_ino else None
+
+
 @contextlib.contextmanager
 def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``target``; give it that name on success, remove it on any failure.
 
-    The temporary file is ``.<name>.<pid>.tmp<suffix>`` in the same folder (a rename across file systems would
-    be a copy) and reaches the disk before it is renamed. An interrupt cleans up as well. Raises PlateError.
+    The temporary file is ``.<name>.<host>-<pid>.tmp<suffix>`` in the same folder (a rename across file systems
+    would be a copy) and reaches the disk before it is renamed. An interrupt cleans up as well; what a killed
+    process left of the same target is removed by the next writer on its host. Raises PlateError.
     """
     _check_target(target, overwrite=overwrite)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp{target.suffix}")
+    temporary = temporary_of(target, os.getpid())
     try:
+        _sweep(target)
         yield temporary
         _flush(temporary)
         os.replace(temporary, target)  # noqa: PTH105 - the one call whose atomicity matters, by its usual name
@@ -57,6 +83,63 @@ def replacing(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError, ValueError):  # ValueError: a name with a zero byte
             temporary.unlink(missing_ok=True)
+
+
+def temporary_of(target: Path, pid: int) -> Path:
+    """Where a process of this host puts its unfinished ``target``."""
+    host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return target.with_name(f".{target.name}.{host}-{pid}.tmp{target.suffix}")
+
+
+def _sweep(target: Path) -> None:
+    """Remove unfinished copies of ``target`` whose process on this host is dead; nobody can tell for others."""
+    if sys.platform == "win32":  # there, asking a process whether it lives would end it
+        return
+    before, after = temporary_of(target, 0).name.rsplit("-0.tmp", 1)
+    shape = re.compile(re.escape(before) + r"-(\d{1,9})\.tmp" + re.escape(after))
+    with contextlib.suppress(OSError):  # tidying may fail; the picture is what matters
+        for path in target.parent.iterdir():
+            found = shape.fullmatch(path.name)
+            if found and not _is_alive(int(found[1])):
+                path.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and belongs to somebody else
+        return True
+    return True
+
+
+def temporary_of(target: Path, pid: int) -> Path:
+    """Where a process of this host puts its unfinished ``target``."""
+    host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return target.with_name(f".{target.name}.{host}-{pid}.tmp{target.suffix}")
+
+
+def _sweep(target: Path) -> None:
+    """Remove unfinished copies of ``target`` whose process on this host is dead; nobody can tell for others."""
+    if sys.platform == "win32":  # there, asking a process whether it lives would end it
+        return
+    before, after = temporary_of(target, 0).name.rsplit("-0.tmp", 1)
+    shape = re.compile(re.escape(before) + r"-(\d{1,9})\.tmp" + re.escape(after))
+    for name in os.listdir(target.parent):
+        found = shape.fullmatch(name)
+        if found and not _is_alive(int(found[1])):
+            target.with_name(name).unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and belongs to somebody else
+        return True
+    return True
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +141,72 @@ def test_when_the_artist_interrupts_then_no_temporary_stays(a_frame, tmp_path, l
 
 def test_when_a_file_is_being_written_then_its_temporary_lies_beside_it(tmp_path):
     with files.replacing(tmp_path / "plate.1001.exr") as temporary:
-        assert temporary == tmp_path / f".plate.1001.exr.{os.getpid()}.tmp.exr"
+        assert temporary == files.temporary_of(tmp_path / "plate.1001.exr", os.getpid())
+        assert temporary.parent == tmp_path and temporary.name.startswith(".plate.1001.exr.")
+        assert temporary.name.endswith(f"-{os.getpid()}.tmp.exr")
         temporary.write_bytes(b"whole")
     assert (tmp_path / "plate.1001.exr").read_bytes() == b"whole" and not temporary.exists()
+
+
+def test_when_a_killed_process_left_a_temporary_then_the_next_writer_removes_it(tmp_path, listing):
+    target = tmp_path / "plate.1001.exr"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stale = files.temporary_of(target, gone.pid)
+    kept = [
+        files.temporary_of(target, os.getppid()),  # its process lives
+        files.temporary_of(tmp_path / "plate.1002.exr", gone.pid),  # another frame
+        tmp_path / f".plate.1001.exr.ffffffff-{gone.pid}.tmp.exr",  # another host
+    ]
+    for path in (stale, *kept):
+        path.write_bytes(b"half")
+    with files.replacing(target) as temporary:
+        temporary.write_bytes(b"whole")
+    assert listing() == sorted(["plate.1001.exr", *(path.name for path in kept)])
+
+
+def test_when_many_outputs_exist_then_each_file_is_looked_at_once(tmp_path, monkeypatch):
+    plates = [tmp_path / f"p.{number}.exr" for number in range(20)]
+    outputs = [tmp_path / f"o.{number}.exr" for number in range(20)]
+    for path in plates + outputs:
+        path.touch()
+    looked: list[Path] = []
+    real = files._identity
+    monkeypatch.setattr(files, "_identity", lambda path: looked.append(path) or real(path))
+    assert files.overwritten(plates, outputs) is None
+    assert len(looked) == 40
+    outputs[7].unlink()
+    outputs[7].hardlink_to(plates[12])
+    assert files.overwritten(plates, outputs) == outputs[7]
+
+
+def test_when_a_killed_process_left_a_temporary_then_the_next_writer_removes_it(tmp_path, listing):
+    target = tmp_path / "plate.1001.exr"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stale = files.temporary_of(target, gone.pid)
+    kept = [
+        files.temporary_of(target, os.getppid()),  # its process lives
+        files.temporary_of(tmp_path / "plate.1002.exr", gone.pid),  # another frame
+        tmp_path / f".plate.1001.exr.ffffffff-{gone.pid}.tmp.exr",  # another host
+    ]
+    for path in (stale, *kept):
+        path.write_bytes(b"half")
+    with files.replacing(target) as temporary:
+        temporary.write_bytes(b"whole")
+    assert listing() == sorted(["plate.1001.exr", *(path.name for path in kept)])
+
+
+def test_when_many_outputs_exist_then_each_file_is_looked_at_once(tmp_path, monkeypatch):
+    plates = [tmp_path / f"p.{number}.exr" for number in range(20)]
+    outputs = [tmp_path / f"o.{number}.exr" for number in range(20)]
+    for path in plates + outputs:
+        path.touch()
+    looked: list[Path] = []
+    real = files._identity
+    monkeypatch.setattr(files, "_identity", lambda path: looked.append(path) or real(path))
+    assert files.overwritten(plates, outputs) is None
+    assert len(looked) == 40
+    outputs[7].unlink()
+    outputs[7].hardlink_to(plates[12])
+    assert files.overwritten(plates, outputs) == outputs[7]
