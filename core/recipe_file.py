@@ -9,8 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from pydantic import (
     ValidationError,
 )
 
+from .atomic import write_atomically
 from .errors import RecipeError
 from .recipe import SCHEMA_VERSION, EditRecipe, Move, Strength
 
@@ -144,14 +143,8 @@ def write_recipe(path: str | Path, recipe: EditRecipe) -> None:
     else:
         text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(temporary, path)  # noqa: PTH105 - the temporary name is text
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        path.parent.stat()  # a misspelt folder is not to be made
+        write_atomically(path, text.encode("utf-8"))
     except OSError as err:
         raise RecipeError(
             f"The recipe cannot be written: {err.strerror or err}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,16 @@ def test_when_a_file_is_not_a_small_text_then_it_is_refused(tmp_path: Path) -> N
 def test_when_the_folder_is_missing_then_writing_says_so(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot be written"):
         write_recipe(tmp_path / "no" / "r.yaml", EditRecipe())
+
+
+def test_when_a_recipe_is_written_then_colleagues_may_read_it_and_nothing_else_stays(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        write_recipe(tmp_path / "r.yaml", EditRecipe())
+    finally:
+        os.umask(mask)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.yaml"]
+    assert (tmp_path / "r.yaml").stat().st_mode & 0o777 == 0o644
 
 
 def test_when_options_are_well_formed_then_they_become_moves() -> None:
