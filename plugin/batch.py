@@ -24,6 +24,7 @@ from lineament.core.errors import (
     PlateError,
     RecipeError,
 )
+from lineament.core.io.files import overwritten
 from lineament.core.io.sequences import (
     FramePath,
     MissingPolicy,
@@ -132,6 +133,17 @@ class Reporter(Protocol):
 
 def make_plan(job: Job) -> Plan:
     """Resolve and check every path of a job; nothing is written. Raises PlateError or UsageError."""
+    try:
+        return _planned(job)
+    except OSError as err:
+        raise PlateError(
+            f"A path of the job cannot be looked at: {err.strerror or err}.",
+            where=str(err.filename or job.output),
+            remedy="Check the permissions of its folder.",
+        ) from err
+
+
+def _planned(job: Job) -> Plan:
     frames = resolve(job.plate, job.frames, job.missing)
     target = _output_pattern(job, len(frames))
     outputs = [frame_path(target, frame.number) for frame in frames]
@@ -236,15 +248,13 @@ def _output_pattern(job: Job, count: int) -> Path:
 
 
 def _refuse_plate_as_output(frames: Sequence[FramePath], outputs: Sequence[Path]) -> None:
-    plates = {os.path.realpath(frame.path) for frame in frames}
-    for output in outputs:
-        is_link = output.exists() and any(output.samefile(plate) for plate in plates if Path(plate).exists())
-        if os.path.realpath(output) in plates or is_link:
-            raise UsageError(
-                "The output is the plate itself.",
-                where=str(output),
-                remedy="Choose another folder or name with -o.",
-            )
+    plate = overwritten([frame.path for frame in frames], outputs)
+    if plate is not None:
+        raise UsageError(
+            "The output is the plate itself.",
+            where=str(plate),
+            remedy="Choose another folder or name with -o.",
+        )
     if len(set(outputs)) < len(outputs):
         raise UsageError(
             f"{len(outputs)} frames would be written to {len(set(outputs))} file(s).",

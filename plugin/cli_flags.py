@@ -28,7 +28,10 @@ def flag(parameter_id: str) -> Any:
     )
 
 
-_NEVER_FROM_ENVIRONMENT = {"--output", "--name", "--licence"}
+_NEVER_FROM_ENVIRONMENT = {
+    *("--output", "--name", "--licence"),
+    *("--overwrite", "--recipe", "--frames", "--set", "--keys"),
+}
 """What belongs to one call alone: a forgotten variable must not send a render somewhere."""
 
 

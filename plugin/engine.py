@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lineament.core.errors import PlateError
-from lineament.core.io import read_frame, write_frame
+from lineament.core.io import read_frame, refuse_same_file, write_frame
 from lineament.core.pipeline import RenderReport, ToolOptions, Tools, open_tools, render_frame
 
 from .messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
@@ -30,6 +30,7 @@ class PipelineEngine:
         self, request: FrameRequest, cancelled: Callable[[], bool], tell: Callable[[str], None]
     ) -> FrameResult:
         """Read, edit and write one frame; cancelling is seen between stages."""
+        refuse_same_file(request.plate, request.output)
         watch = _Watch(cancelled, tell)
         for move in request.recipe.moves:
             self._tools.library.get(move.attribute)  # a misspelt attribute must not cost an inversion

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +143,32 @@ def test_when_a_still_serves_many_frames_then_a_folder_is_refused(tmp_path: Path
     (tmp_path / "still.exr").touch()
     with pytest.raises(UsageError, match=r"3 frames would be written to 1 file"):
         make_plan(Job(str(tmp_path / "still.exr"), f"{tmp_path}/out/", EditRecipe(), "1-3"))
+
+
+def test_when_a_folder_may_not_be_looked_into_then_it_is_a_plate_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate = tmp_path / "p.0001.exr"
+    plate.touch()
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    real = Path.stat
+
+    def stat(path: Path, **more: bool) -> os.stat_result:
+        if path.parent == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    for output in (locked / "e.exr", f"{locked}/deeper/", f"{locked}/e.####.exr"):
+        with pytest.raises(PlateError) as caught:
+            make_plan(Job(str(plate), str(output), EditRecipe()))
+        assert "Permission denied" in caught.value.what and caught.value.remedy
+
+
+def test_when_a_frame_would_overwrite_another_frames_plate_then_it_is_refused(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x")
+    (tmp_path / "e.0001.exr").hardlink_to(tmp_path / "p.0002.exr")
+    with pytest.raises(UsageError, match="the plate itself"):
+        make_plan(Job(f"{tmp_path}/p.####.exr", f"{tmp_path}/e.####.exr", EditRecipe(), existing="overwrite"))

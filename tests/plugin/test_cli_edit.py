@@ -97,9 +97,10 @@ def test_when_recipe_environment_and_option_disagree_then_the_nearest_wins(
     assert "strengths: age 1, smile 2" in resolved()
     assert "colour space: ACEScg" in resolved()
     monkeypatch.setenv("LINEAMENT_COLOURSPACE", "ACES2065-1")
-    monkeypatch.setenv("LINEAMENT_SET", "age=3")
+    for name, value in (("SET", "age=3"), ("KEYS", "age=1:1"), ("FRAMES", "1002"), ("RECIPE", "/no.yaml")):
+        monkeypatch.setenv(f"LINEAMENT_{name}", value)  # what belongs to one call is not taken from there
     assert "colour space: ACES2065-1" in resolved()
-    assert "strengths: age 3, smile 2" in resolved()
+    assert "strengths: age 1, smile 2" in resolved()
     text = resolved("--colorspace", "ACEScct", "--set", "smile=-1")
     assert "colour space: ACEScct" in text
     assert "strengths: age 1, smile -1" in text
