@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from lineament.core.directions.evaluate import random_directions
 from lineament.core.directions.library import DirectionLibrary
-from lineament.core.errors import GeneratorError
+from lineament.core.errors import GeneratorError, PlateError
 from lineament.core.faces.crop import warp_to_plate
 from lineament.core.frame import Frame
 from lineament.core.io import read_frame, write_frame
@@ -40,8 +40,8 @@ class DemoEdit:
 
 
 EDITS = (
-    DemoEdit("age", (("age", 4.0), ("grey_hair", 1.0)), "truth_age"),
-    DemoEdit("smile", (("smile", 3.0),), "truth_smile"),
+    DemoEdit("age", (("age", 3.0), ("grey_hair", 0.5)), "truth_age"),
+    DemoEdit("smile", (("smile", 2.0),), "truth_smile"),
     DemoEdit("glasses", (("glasses", 3.0),)),
     DemoEdit("beard", (("beard", 3.0),)),
 )
@@ -60,7 +60,7 @@ class Score:
 
 def run_demo(output: Path, tell: Tell) -> None:
     """Write edited EXRs, contact_sheet.png, before_after.png and scores.txt into ``output``."""
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     tools = open_tools(ToolOptions())
     plates = {number: read_frame(SHOT / "plate" / f"plate.{number}.exr") for number in FRAMES}
     rows: list[list[Tile]] = []
@@ -72,7 +72,7 @@ def run_demo(output: Path, tell: Tell) -> None:
         frames, reports = render_shot(plates, edit.strengths, tools)
         for number, frame in frames.items():
             folder = output / edit.name
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)
             write_frame(folder / f"{edit.name}.{number}.exr", frame)
         row = edit_row(edit, plates[FRAMES[0]], frames[FRAMES[0]], reports[FRAMES[0]])
         middle[edit.name] = row
@@ -93,6 +93,18 @@ def run_demo(output: Path, tell: Tell) -> None:
     for line in lines:
         tell(line)
     tell(f"look at {output / 'contact_sheet.png'}")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents. Raises PlateError if a file is in the way or it may not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise PlateError(
+            f"The output folder cannot be made: {err.strerror or err}.",
+            where=str(folder),
+            remedy="Choose another folder with -o.",
+        ) from err
 
 
 def render_shot(
@@ -138,6 +150,8 @@ def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport) -
     if edit.truth:
         truth = read_frame(SHOT / edit.truth / f"{edit.truth}.{plate.number}.exr")
         row.append(Tile(display(truth, sight), "rendered truth"))
+    else:
+        row.append(Tile(np.full_like(before, 24), "(no truth rendered)"))
     height, width = plate.rgb("").shape[:2]
     roi, x0, y0 = warp_to_plate(sight.crop.mask, sight.crop.plate_from_crop, height, width)
     mask = np.zeros((height, width), np.float32)

