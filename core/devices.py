@@ -11,9 +11,12 @@ from .errors import DeviceError
 
 
 def choose_device(name: str) -> str:
-    """Return a usable torch device name. "auto" prefers CUDA; raises DeviceError if a named one is missing."""
+    """Return a usable torch device name. "auto" prefers CUDA; raises DeviceError if a named one is missing.
+
+    Choosing a CUDA device also makes torch exact and repeatable on it, see ``prepare_cuda``.
+    """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         kind = torch.device(name)
     except RuntimeError as err:
@@ -28,7 +31,19 @@ def choose_device(name: str) -> str:
             where=f"torch {torch.__version__}, {torch.cuda.device_count()} CUDA devices",
             remedy="Use --device cpu, or install a CUDA build of torch and its driver.",
         )
+    prepare_cuda()
     return name
+
+
+def prepare_cuda() -> None:
+    """Switch off what would let a card's pictures differ from the processor's, or from run to run.
+
+    TF32 keeps 10 bits of a factor, which shows in dark plates; cuDNN may choose its algorithm by a race.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 @contextmanager

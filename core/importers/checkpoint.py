@@ -8,11 +8,11 @@ import hashlib
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..errors import GeneratorError
 from ..generators.base import GeneratorCard
 from ..generators.package import save_package
+from ..generators.samples import SAMPLES_SEED, sample_latents
 from ..generators.stylegan2 import StyleGAN2
 from .container import LEGACY_START, ZIP_START
 from .layout import Checkpoint, check_tensors, config_from_tensors
@@ -22,7 +22,6 @@ from .rosinality import read_rosinality
 
 MAX_FILE_BYTES = 4 << 30
 AVERAGE_SAMPLES = 10_000
-AVERAGE_SEED = 0
 
 
 def import_checkpoint(
@@ -93,7 +92,7 @@ def _build(checkpoint: Checkpoint, budget: int, where: str) -> tuple[StyleGAN2, 
     added = 0
     if "mapping.w_avg" not in state:
         state["mapping.w_avg"] = torch.zeros(config.w_dim)
-        notes["w_avg"] = f"not in the checkpoint; mean of {AVERAGE_SAMPLES} latents, seed {AVERAGE_SEED}"
+        notes["w_avg"] = f"not in the checkpoint; mean of {AVERAGE_SAMPLES} latents, seed {SAMPLES_SEED}"
         added += config.w_dim
     if not any(key.endswith("noise_const") for key in state):  # a network that was trained without noise
         for r in config.resolutions:
@@ -108,18 +107,6 @@ def _build(checkpoint: Checkpoint, budget: int, where: str) -> tuple[StyleGAN2, 
     generator.load_state_dict({key: value.to(torch.float32) for key, value in state.items()})
     generator.requires_grad_(False).eval()
     if "w_avg" in notes:
-        generator.mapping.w_avg.copy_(_average_latent(generator))
+        average = sample_latents(generator, AVERAGE_SAMPLES).double().mean(dim=0)
+        generator.mapping.w_avg.copy_(average.float())
     return generator, notes
-
-
-@torch.no_grad()
-def _average_latent(generator: StyleGAN2) -> Tensor:
-    """Mean of w (w_dim,) over seeded z, and over seeded random classes if the network is conditional."""
-    random = torch.Generator().manual_seed(AVERAGE_SEED)
-    z = torch.randn(AVERAGE_SAMPLES, generator.z_dim, generator=random)
-    c = None
-    if generator.c_dim:
-        chosen = torch.randint(generator.c_dim, (AVERAGE_SAMPLES,), generator=random)
-        c = torch.nn.functional.one_hot(chosen, generator.c_dim).to(torch.float32)
-    w: Tensor = generator.mapping(z, c)  # (AVERAGE_SAMPLES, w_dim)
-    return w.double().mean(dim=0).float()

@@ -37,15 +37,15 @@ class EncoderInverter:
     def __init__(
         self, encoder: nn.Module, generator: Generator, device: str = "cpu", *, matte: bool = True
     ) -> None:
-        self._encoder = encoder.to(device).eval()
         self._generator = generator
         self._device = device
         self._matte = matte
-        self._key = f"encoder-1 weights={weights_digest(encoder)} matte={int(matte)}"
+        self._key = f"encoder-1 weights={weights_digest(encoder)} matte={int(matte)} device={torch.device(device).type}"
+        self._encoder = encoder.to(device).eval()
 
     @property
     def key(self) -> str:
-        """Method, weights and matting."""
+        """Method, weights, matting and the kind of device: another kind gives slightly other numbers."""
         return self._key
 
     def invert(self, crop: FaceCrop) -> Latent:

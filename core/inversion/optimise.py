@@ -142,13 +142,13 @@ class OptimiseInverter:
                 json.dumps(asdict(self._settings), sort_keys=True),
                 f"start=({start.key})" if start else "start=mean",
                 f"features={features_key(features)}",
-                f"statistics={digest.hexdigest()[:12]} matte={int(matte)}",
+                f"statistics={digest.hexdigest()[:12]} matte={int(matte)} device={torch.device(device).type}",
             )
         )
 
     @property
     def key(self) -> str:
-        """Method, every setting, and what start, features and statistics were."""
+        """Method, every setting, the kind of device, and what start, features and statistics were."""
         return self._key
 
     def invert(self, crop: FaceCrop) -> Latent:

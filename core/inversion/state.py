@@ -1,4 +1,8 @@
-"""Where an optimisation stands: everything needed to go on as if it had never been interrupted."""
+"""Where an optimisation stands: everything needed to go on as if it had never been interrupted.
+
+``save_state`` and ``load_state`` are for programs that fit for long and may be stopped: hand the state to
+``OptimiseInverter.run`` again. The pipeline itself does not keep states.
+"""
 
 from __future__ import annotations
 

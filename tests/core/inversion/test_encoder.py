@@ -7,6 +7,7 @@ import pytest
 import torch
 from lineament.core.errors import FaceError
 from lineament.core.inversion.encoder import EncoderInverter
+from lineament.core.inversion.optimise import OptimiseInverter
 from torch import nn
 
 
@@ -52,6 +53,13 @@ def test_when_weights_or_matting_differ_then_so_does_the_key(generator):
     }
     assert len(keys) == 3
     assert EncoderInverter(Corner(16), generator).key in keys
+
+
+def test_when_the_device_is_of_another_kind_then_so_is_the_key(generator, statistics):
+    encoders = [EncoderInverter(Corner(16), generator, device) for device in ("cpu", "meta")]
+    fits = [OptimiseInverter(generator, statistics, device=device) for device in ("cpu", "meta")]
+    assert encoders[0].key != encoders[1].key
+    assert fits[0].key != fits[1].key
 
 
 def test_when_the_network_is_of_another_width_then_it_is_refused(generator, a_crop):
