@@ -6,42 +6,45 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from .checks import expect_shape
 from .colour import PlateColour, resolve_colour
 from .composite import LARGEST_INCREMENT, CompositeReport, give_back
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
 from .faces.base import Face, FaceCrop
 from .faces.crop import warp_to_plate
-from .frame import Frame, Layer
+from .frame import Frame, Layer, Window
 from .latent import Latent
 from .recipe import EditRecipe
-from .sight import cut_face, locate_faces, overview, pick_face, suited_exposure
+from .sight import Plate, cut_face, locate_faces, overview, pick_face, read_plate, suited_exposure
 from .tools import ToolOptions, Tools, open_tools
 
 __all__ = ["RenderReport", "RenderResult", "ToolOptions", "Tools", "open_tools", "render_frame"]
 
 Array = npt.NDArray[np.float32]
 NOTHING = CompositeReport()
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Sight:
     """What was seen in a frame: its ``colour``, the chosen ``face`` out of ``faces_found``, the ``exposure`` that suits
-    it (keep it for the shot), the ``crop`` the generator gets, and the ``plate`` (H, W, 3) as stored."""
+    it (keep it for the shot), and the ``crop`` the generator gets."""
 
     colour: PlateColour
     face: Face
     faces_found: int
     exposure: float
     crop: FaceCrop
-    plate: Array
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,20 @@ def render_frame(
 ) -> RenderResult:
     """Edit the face of one frame; with all strengths (or the mix) at 0 the plate comes back untouched.
 
-    ``matte`` (H, W) in [0, 1] over the data window limits the edit further; ``on_stage`` is told what begins.
-    Raises FaceError if there is no such face, RecipeError, GeneratorError, ColourError, DeviceError.
+    ``matte`` (H, W) in [0, 1] over the data window limits the edit further, and counts as 0 where it is not finite;
+    ``on_stage`` is told what begins. Raises FaceError if there is no such face, RecipeError, GeneratorError,
+    ColourError, DeviceError, and ValueError if the matte has another size.
     """
     layer = frame.layer(recipe.layer)
+    limits = None if matte is None else finite_matte(matte, frame.parts[layer.part].data_window)
     strengths = recipe.strengths_at(frame.number)
     for name, strength in strengths.items():
         check_strength(tools.library.get(name), strength)
-    if not strengths or recipe.mix == 0.0 or (matte is not None and not np.any(matte)):
+    if not strengths or recipe.mix == 0.0 or (limits is not None and not limits.any()):
         return RenderResult(frame, RenderReport(strengths))
 
-    seen = see_face(frame, layer, recipe, tools, on_stage)  # colour, locate, crop
+    plate = read_plate(frame, layer)
+    seen = see_face(frame, layer, recipe, tools, on_stage, plate=plate)  # colour, locate, crop
 
     on_stage("invert")  # the latent that makes the generator draw this face
     with device_errors(tools.device):
@@ -97,8 +103,15 @@ def render_frame(
 
     on_stage("composite")  # only the difference goes back into the plate
     increment = 0.5 * recipe.mix * (after - before) * seen.crop.mask  # (3, R, R), encoded domain [0, 1]
-    result, counts = composite(frame, layer, increment, seen, recipe, tools, matte)
+    result, counts = composite(frame, layer, plate, increment, seen, recipe, tools, limits)
     return RenderResult(result, RenderReport(strengths, seen, latent, counts))
+
+
+def finite_matte(matte: Array, window: Window) -> Array:
+    """A matte as (H, W) float32, 0 where it is not finite. Raises ValueError unless it covers the data window."""
+    values = np.asarray(matte)
+    expect_shape(values, "H W", name="matte", H=window.height, W=window.width)
+    return np.where(np.isfinite(values), values, 0.0).astype(np.float32)
 
 
 def see_face(
@@ -107,13 +120,19 @@ def see_face(
     recipe: EditRecipe,
     tools: Tools,
     on_stage: Callable[[str], None] = lambda stage: None,
+    *,
+    plate: Plate | None = None,
 ) -> Sight:
-    """The first half of the path: colour, locate, crop. Raises FaceError or ColourError."""
+    """The first half of the path: colour, locate, crop. Raises FaceError or ColourError.
+
+    ``plate`` saves reading the layer's pixels again. ``recipe.exposure`` decides how the crop is exposed, never where
+    the face is found.
+    """
     on_stage("colour")  # plate space -> linear Rec.709 -> the generator's encoding, on a reduced picture
-    plate = frame.rgb(layer)
+    plate = plate or read_plate(frame, layer)
     part = frame.parts[layer.part]
-    colour = plate_colour(frame, layer, recipe, tools)
-    view = overview(plate, colour, tools.curve, recipe.exposure, part.pixel_aspect)
+    colour = plate_colour(frame, layer, recipe, tools.ocio)
+    view = overview(plate, colour, tools.curve, part.pixel_aspect)
 
     on_stage("locate")  # where is the face?
     faces = locate_faces(view, frame.number, tools.locator, part.data_window, part.display_window)
@@ -122,21 +141,34 @@ def see_face(
 
     on_stage("crop")  # bring it to the generator's framing; what is person and what is background?
     crop = cut_face(plate, face, colour, exposure, view.pixel_aspect, tools, recipe.mask_feather)
-    return Sight(colour, face, len(faces), exposure, crop, plate)
+    return Sight(colour, face, len(faces), exposure, crop)
 
 
-def plate_colour(frame: Frame, layer: Layer, recipe: EditRecipe, tools: Tools) -> PlateColour:
-    """Resolve the plate's colour space from the user's word, the header, the file name and the config."""
-    chromaticities = frame.header_value(layer, "chromaticities")
-    numbers = np.asarray(chromaticities if chromaticities is not None else (), dtype=np.float64).ravel()
+def plate_colour(frame: Frame, layer: Layer, recipe: EditRecipe, ocio: str = "") -> PlateColour:
+    """Resolve the plate's colour space from the user's word, the header, the file name and the config.
+
+    ``ocio`` is the config that the user named. Raises ColourError; a header field of an odd type is ignored with a
+    warning, because anybody may write anything there.
+    """
     return resolve_colour(
         frame.path,
-        chromaticities=tuple(float(v) for v in numbers) if len(numbers) else None,
+        chromaticities=header_chromaticities(frame, layer),
         interop_id=str(frame.header_value(layer, "colorInteropID") or ""),
         display_referred=frame.is_display_referred,
         colourspace=recipe.colourspace,
-        ocio=tools.ocio,
+        ocio=ocio,
     )
+
+
+def header_chromaticities(frame: Frame, layer: Layer) -> tuple[float, ...] | None:
+    """The eight numbers of the header's ``chromaticities``, or None if there are none that can be read."""
+    value = frame.header_value(layer, "chromaticities")
+    if value is None:
+        return None
+    if isinstance(value, (tuple, list)) and len(value) == 8 and all(isinstance(one, Real) for one in value):
+        return tuple(float(one) for one in value)
+    log.warning("%s: chromaticities are no eight numbers but %.60r; ignored.", frame.path, value)
+    return None
 
 
 def synthesise_pair(latent: Latent, edited: Latent, tools: Tools) -> tuple[Array, Array]:
@@ -150,6 +182,7 @@ def synthesise_pair(latent: Latent, edited: Latent, tools: Tools) -> tuple[Array
 def composite(
     frame: Frame,
     layer: Layer,
+    plate: Plate,
     increment: Array,
     seen: Sight,
     recipe: EditRecipe,
@@ -157,23 +190,21 @@ def composite(
     matte: Array | None,
 ) -> tuple[Frame, CompositeReport]:
     """Warp the increment (3, R, R) to the plate and add it there; rows and columns outside are not looked at."""
-    plate = seen.plate
-    alpha = None if frame.is_display_referred else frame.alpha(layer)
-    height, width = plate.shape[:2]
+    height, width = plate.rgb.shape[:2]
     delta, x0, y0 = warp_to_plate(increment, seen.crop.plate_from_crop, height, width)
     region = (slice(y0, y0 + delta.shape[1]), slice(x0, x0 + delta.shape[2]))
     d = delta.transpose(1, 2, 0)
     if matte is not None:
         d = d * matte[region][..., None]
     rgb, changed_here, counts = give_back(
-        plate[region],
+        plate.rgb[region],
         np.ascontiguousarray(d, np.float32),
         seen.colour,
         seen.exposure,
-        alpha=None if alpha is None else alpha[region],
+        alpha=None if plate.alpha is None else plate.alpha[region],
         curve=tools.curve,
         limit=recipe.detail_clamp or LARGEST_INCREMENT,
     )
-    edited, changed = plate.copy(), np.zeros((height, width), bool)
+    edited, changed = plate.rgb.copy(), np.zeros((height, width), bool)
     edited[region], changed[region] = rgb, changed_here
     return frame.with_rgb(layer, edited, changed), counts

@@ -19,7 +19,7 @@ from .faces.base import Face, FaceCrop, FaceLocator, Matrix
 from .faces.crop import crop_plate
 from .faces.mask import FEATHER, edit_mask, landmark_matte
 from .faces.track import TrackLocator
-from .frame import Window
+from .frame import Frame, Layer, Window
 from .tools import Tools
 
 Array = npt.NDArray[np.float32]
@@ -27,6 +27,32 @@ Array = npt.NDArray[np.float32]
 VIEW_PX = 800
 """Longest side of the view: the locator scans 640 px and looks at faces in 64 px, so more would only cost time."""
 MARGIN_PX = 8  # around the crop's region, for the filters at its edge
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A layer's pixels in the plate's own space: ``rgb`` (H, W, 3) float32, premultiplied where it has ``alpha`` (H, W)
+    float32."""
+
+    rgb: Array
+    alpha: Array | None = None
+
+
+def read_plate(frame: Frame, layer: Layer) -> Plate:
+    """The pixels of a layer over its data window; the alpha of stills is straight and so of no concern here."""
+    return Plate(frame.rgb(layer), None if frame.is_display_referred else frame.alpha(layer))
+
+
+def straight(rgb: Array, alpha: Array | None) -> Array:
+    """Colours (h, w, 3) without the coverage they were multiplied with; where alpha is 0, above 1 or not a number there
+    is nothing to divide by, and they stay."""
+    if alpha is None:
+        return np.ascontiguousarray(rgb, np.float32)
+    partly = (alpha > 0.0) & (alpha < 1.0)
+    if not partly.any():
+        return np.ascontiguousarray(rgb, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # light over almost no coverage; NaN that signals
+        return np.asarray(rgb / np.where(partly, alpha, np.float32(1.0))[..., None], np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,19 +71,28 @@ def encoded(linear: Array, exposure: float, curve: Curve) -> Array:
     return np.asarray(0.5 * picture_from_linear(linear, exposure, curve) + 0.5, dtype=np.float32)
 
 
-def overview(plate: Array, colour: PlateColour, curve: Curve, exposure: float, pixel_aspect: float) -> View:
-    """Reduce a plate (H, W, 3), in its own space, to a view with square pixels; ``exposure`` 0 chooses one."""
-    height, width = plate.shape[:2]
+def overview(plate: Plate, colour: PlateColour, curve: Curve, pixel_aspect: float) -> View:
+    """Reduce a plate to a view with square pixels.
+
+    Its exposure is the whole frame's own, whatever the recipe asks for: a frame shows the locator the same picture
+    alone and inside a shot.
+    """
+    height, width = plate.rgb.shape[:2]
     aspect = pixel_aspect if np.isfinite(pixel_aspect) and 0.1 <= pixel_aspect <= 10.0 else 1.0
     shrink = min(1.0, VIEW_PX / max(width * aspect, height))
     size = (max(1, round(width * aspect * shrink)), max(1, round(height * shrink)))
-    small = plate if size == (width, height) else cv2.resize(plate, size, interpolation=cv2.INTER_AREA)
-    small = np.nan_to_num(
-        small, nan=0.0, posinf=65504.0, neginf=0.0
-    )  # one bad pixel blackens its cell, no more
-    linear = colour.to_linear709(np.ascontiguousarray(small, np.float32))
-    picture = encoded(linear, exposure or choose_exposure(linear), curve)
+    small = straight(_reduced(plate.rgb, size), None if plate.alpha is None else _reduced(plate.alpha, size))
+    small = np.nan_to_num(small, nan=0.0, posinf=65504.0, neginf=0.0)  # a bad pixel costs its cell, no more
+    linear = colour.to_linear709(small)
+    picture = encoded(linear, choose_exposure(linear), curve)
     return View(linear, picture, (size[0] / width, size[1] / height), aspect)
+
+
+def _reduced(pixels: Array, size: tuple[int, int]) -> Array:
+    """(H, W, ...) averaged to ``size`` (width, height)."""
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def locate_faces(
@@ -109,7 +144,7 @@ def region_of(matrix: Matrix, resolution: int, height: int, width: int) -> tuple
 
 
 def cut_face(
-    plate: Array,
+    plate: Plate,
     face: Face,
     colour: PlateColour,
     exposure: float,
@@ -119,8 +154,9 @@ def cut_face(
 ) -> FaceCrop:
     """Warp the face to the generator's framing, matte it, and shape the mask the edit may act in.
 
-    ``feather`` widens the mask's soft edge, as a share of the crop. Raises FaceError if the face lies outside the
-    plate.
+    ``feather`` widens the mask's soft edge, as a share of the crop. Pixels that are not finite, infinities of either
+    sign included, count as missing: they tell nothing of the face, and giving back leaves them alone. Raises FaceError
+    if the face lies outside the plate.
     """
     squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
     square = replace(face, landmarks=face.landmarks * (pixel_aspect, 1.0))
@@ -133,7 +169,7 @@ def cut_face(
             remedy="Leave this frame out, or give a track of a larger face.",
         ) from err
     size = tools.alignment.resolution
-    x0, y0, x1, y1 = region_of(matrix, size, *plate.shape[:2])
+    x0, y0, x1, y1 = region_of(matrix, size, *plate.rgb.shape[:2])
     if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
         raise FaceError(
             "The face lies outside the frame.",
@@ -141,8 +177,11 @@ def cut_face(
             remedy="Leave this frame out, or correct the track.",
         )
     shift = np.array([[1.0, 0.0, -x0], [0.0, 1.0, -y0], [0.0, 0.0, 1.0]])
-    linear = colour.to_linear709(np.ascontiguousarray(plate[y0:y1, x0:x1]))
-    picture, valid = crop_plate(encoded(linear, exposure, tools.curve), shift @ matrix, size)
+    region = (slice(y0, y1), slice(x0, x1))
+    colours = straight(plate.rgb[region], None if plate.alpha is None else plate.alpha[region])
+    pixels = encoded(colour.to_linear709(colours), exposure, tools.curve)
+    pixels[~np.isfinite(colours).all(-1)] = np.nan
+    picture, valid = crop_plate(pixels, shift @ matrix, size)
     image = (2.0 * picture - 1.0).astype(np.float32)
     if tools.segmenter is not None:
         matte = tools.segmenter.matte(image)[0]

@@ -12,11 +12,12 @@ from lineament.core.curve import SHOULDER
 from lineament.core.directions.library import DirectionLibrary
 from lineament.core.errors import FaceError, GeneratorError, RecipeError
 from lineament.core.faces.base import Alignment, Face
-from lineament.core.frame import Frame, Part, Window
+from lineament.core.faces.track import Track, TrackLocator
+from lineament.core.frame import Attribute, Frame, Part, Window
 from lineament.core.generators.package import load_package
 from lineament.core.io import read_frame, write_frame
 from lineament.core.latent import Direction, Latent
-from lineament.core.pipeline import Tools, render_frame
+from lineament.core.pipeline import Tools, plate_colour, render_frame, see_face
 from lineament.core.recipe import EditRecipe, Move, Strength
 
 TEMPLATE = np.array([(0.62, 0.42), (0.38, 0.42), (0.5, 0.56), (0.6, 0.7), (0.4, 0.7), (0.5, 0.86)])
@@ -30,6 +31,14 @@ class Staring:
         side = min(height, width)
         points = TEMPLATE * side + ((width - side) / 2, (height - side) / 2)
         return (Face(points, 1.0, "test"),)
+
+
+class Dazzled(Staring):
+    """A locator that is drawn towards brightness, as any network is a little."""
+
+    def locate(self, picture, number):
+        (face,) = super().locate(picture, number)
+        return (replace(face, landmarks=face.landmarks + 20.0 * picture.mean()),)
 
 
 class Blind:
@@ -79,11 +88,16 @@ def recipe(name: str, strength: float, **more: object) -> EditRecipe:
     return EditRecipe(moves=(Move(name, Strength.constant(strength)),), **more)
 
 
-def plate(pixels: np.ndarray, dtype: type = np.float16) -> Frame:
-    height, width = pixels.shape[:2]
+def plate(pixels: np.ndarray, dtype: type = np.float16, **more: object) -> Frame:
+    height, width, count = pixels.shape
     window = Window(0, 0, width, height)
-    planes = {c: np.ascontiguousarray(pixels[..., i].astype(dtype)) for i, c in enumerate("RGB")}
-    return Frame((Part("", ("R", "G", "B"), planes, window, window),), 1001)
+    planes = {c: np.ascontiguousarray(pixels[..., i].astype(dtype)) for i, c in enumerate("RGBA"[:count])}
+    return Frame((Part("", tuple(planes), planes, window, window, **more),), 1001)
+
+
+def look(frame: Frame, tools: Tools, **more: object):
+    asked = recipe("push", 1.0, **more)
+    return see_face(frame, frame.layer(""), asked, tools)
 
 
 @pytest.fixture
@@ -218,3 +232,118 @@ def test_when_stages_are_watched_then_they_come_in_the_order_of_the_path(
     stages: list[str] = []
     render_frame(a_plate, recipe("push", 1.0), tools, on_stage=stages.append)
     assert stages == ["colour", "locate", "crop", "invert", "edit", "synthesise", "composite"]
+
+
+def test_when_a_frame_is_rendered_alone_then_it_equals_the_one_in_a_shot(tools: Tools) -> None:
+    pixels = np.full((90, 120, 3), 0.002)
+    pixels[20:70, 40:80] = np.random.default_rng(5).uniform(0.1, 0.9, (50, 40, 3))  # a face in a dark room
+    dark_room = plate(pixels, np.float32)
+    dazzled = replace(tools, locator=Dazzled())
+    alone = look(dark_room, dazzled)
+    in_shot = look(dark_room, dazzled, exposure=alone.exposure)
+    brightened = look(dark_room, dazzled, exposure=8.0 * alone.exposure)
+    np.testing.assert_array_equal(in_shot.face.landmarks, alone.face.landmarks)
+    np.testing.assert_array_equal(in_shot.crop.image, alone.crop.image)
+    np.testing.assert_array_equal(brightened.face.landmarks, alone.face.landmarks)
+    assert brightened.crop.image.mean() > alone.crop.image.mean() + 0.1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_when_pixels_of_the_face_are_not_finite_then_the_crop_misses_them(
+    bad: float, a_plate: Frame, tools: Tools
+) -> None:
+    pixels = a_plate.rgb("").copy()
+    clean = look(plate(pixels, np.float32), tools).crop
+    pixels[45, 60, 1] = bad
+    holed = look(plate(pixels, np.float32), tools).crop
+    assert clean.valid.min() == 1.0
+    assert 0.0 < 1.0 - holed.valid.mean() < 0.01
+    assert holed.mask.sum() < clean.mask.sum()
+    assert (
+        np.abs(holed.image - clean.image).max() < 0.1
+    )  # neighbours fill in; black or white would be 0.5 away
+
+
+def test_when_the_plate_is_premultiplied_then_the_generator_sees_straight_colour(tools: Tools) -> None:
+    colour = np.random.default_rng(6).uniform(0.1, 0.4, (90, 120, 3))
+    alpha = np.full((90, 120, 1), 0.25)
+    alpha[:, :30] = 0.0
+    opaque = look(plate(colour, np.float32), tools)
+    veiled = look(plate(np.concatenate([colour * alpha, alpha], -1), np.float32), tools)
+    covered = opaque.crop.plate_from_crop[0, 2] + opaque.crop.plate_from_crop[0, 0] * np.arange(32) > 33
+    assert veiled.exposure == opaque.exposure and 0 < covered.sum() < 33
+    np.testing.assert_allclose(
+        veiled.crop.image[..., covered], opaque.crop.image[..., covered], rtol=0, atol=1e-5
+    )
+
+
+ODD_PRIMARIES = {
+    "text": "Rec709",
+    "bytes": b"8 bytes!",
+    "three": (0.64, 0.33, 0.3),
+    "words": ("a",) * 8,
+    "mapping": {"red": (0.64, 0.33)},
+    "nan": (float("nan"),) * 8,
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PRIMARIES.values(), ids=ODD_PRIMARIES)
+def test_when_chromaticities_are_no_eight_numbers_then_they_are_ignored_aloud(
+    odd: object, a_plate: Frame, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = plate(a_plate.rgb(""), header=(Attribute("chromaticities", "odd", odd),))
+    usual = plate_colour(a_plate, a_plate.layer(""), EditRecipe())
+    assert plate_colour(frame, frame.layer(""), EditRecipe()).space == usual.space
+    assert "chromaticities" in caplog.text and "ignored" in caplog.text
+
+
+def test_when_chromaticities_are_rec709_then_they_are_believed(a_plate: Frame) -> None:
+    primaries = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
+    frame = plate(a_plate.rgb(""), header=(Attribute("chromaticities", "chromaticities", primaries),))
+    assert "709" in plate_colour(frame, frame.layer(""), EditRecipe()).space
+
+
+@pytest.mark.parametrize("shape", [(120, 90), (90, 121), (90, 120, 1), (0, 0)])
+def test_when_the_matte_has_another_size_then_it_is_refused_before_any_work(
+    shape: tuple[int, ...], a_plate: Frame, tools: Tools
+) -> None:
+    stages: list[str] = []
+    with pytest.raises(ValueError, match=r"matte has shape .*H=90, W=120"):
+        render_frame(
+            a_plate, recipe("push", 1.0), tools, matte=np.zeros(shape, np.float32), on_stage=stages.append
+        )
+    assert stages == []
+
+
+def test_when_the_matte_is_not_finite_then_it_counts_as_zero(a_plate: Frame, tools: Tools) -> None:
+    bright = plate(a_plate.rgb(""), np.float32)
+    random = np.random.default_rng(7).random((90, 120)).astype(np.float32)
+    zeroed, broken = random.copy(), random.copy()
+    zeroed[30:60:2], broken[30:60:2] = 0.0, np.nan
+    broken[30:60:4] = np.inf
+    one, two = (render_frame(bright, recipe("push", 2.0), tools, matte=m) for m in (zeroed, broken))
+    assert two.report.composite.rejected == 0 < two.report.composite.changed
+    np.testing.assert_array_equal(two.frame.rgb(""), one.frame.rgb(""))
+    nowhere = np.full((90, 120), np.nan, np.float32)
+    assert render_frame(bright, recipe("push", 2.0), tools, matte=nowhere).frame is bright
+
+
+def test_when_a_report_is_kept_then_no_plate_is_kept_with_it(a_plate: Frame, tools: Tools) -> None:
+    seen = render_frame(a_plate, recipe("push", 1.0), tools).report.seen
+    arrays = [*vars(seen).values(), *vars(seen.crop).values()]
+    assert max(one.size for one in arrays if isinstance(one, np.ndarray)) < 90 * 120
+
+
+def test_when_the_face_is_tracked_in_the_overscan_of_an_anamorphic_plate_then_it_is_edited(
+    tools: Tools,
+) -> None:
+    pixels = np.random.default_rng(8).uniform(0.1, 0.4, (120, 160, 3)).astype(np.float32)
+    frame = plate(pixels, np.float32, pixel_aspect=2.0)
+    part = replace(frame.parts[0], data_window=Window(0, 0, 160, 120), display_window=Window(0, 0, 80, 120))
+    in_proxy = (TEMPLATE * 40.0) + (95.0, 10.0)  # square pixels, half size: the plate's (95..135, 20..100)
+    locator = TrackLocator(Track((80.0, 60.0), {1001: in_proxy}))
+    result = render_frame(replace(frame, parts=(part,)), recipe("push", 2.0), replace(tools, locator=locator))
+    assert result.report.seen is not None
+    np.testing.assert_allclose(result.report.seen.face.landmarks, in_proxy * (1.0, 2.0))
+    moved = (result.frame.rgb("") != pixels).any(-1)
+    assert moved[20:100, 95:135].sum() > 500 and not moved[:, :60].any()
