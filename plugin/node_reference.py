@@ -11,15 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .node_spec import ATTRIBUTE_EDIT, MAX_STRENGTH, TABS, NodeSpec, ParameterSpec
+from .node_spec import ATTRIBUTE_EDIT, MAX_STRENGTH, SHIPPED_STRENGTH, TABS, NodeSpec, ParameterSpec
 
+_STRENGTHS = (
+    "Attribute -> strength in standard deviations: a number, or keys by frame. The limits of the model's own "
+    "direction decide when a frame is rendered."
+)
 _JSON_TYPES = {"float": "number", "int": "integer", "text": "string", "choice": "string", "file": "string"}
 
 
 def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
     """The JSON schema (2020-12) of a recipe file."""
-    number = {"type": "number", "minimum": -MAX_STRENGTH, "maximum": MAX_STRENGTH}
-    keys = {"type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": number}
     known = {
         parameter.id: {"$ref": "#/$defs/strength", "description": parameter.tooltip}
         for parameter in spec.for_target("strength")
@@ -28,9 +30,9 @@ def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
         "schema_version": {"const": 1, "description": "Version of this format."},
         "strengths": {
             "type": "object",
-            "description": "Attribute -> strength in standard deviations: a number, or keys by frame.",
+            "description": _STRENGTHS,
             "properties": known,
-            "additionalProperties": {"$ref": "#/$defs/strength"},
+            "additionalProperties": {"$ref": "#/$defs/strength_of_other_model"},
         },
         "notes": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Free text."},
     }
@@ -42,8 +44,17 @@ def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
         "required": ["schema_version"],
         "additionalProperties": False,
         "properties": properties,
-        "$defs": {"strength": {"anyOf": [number, keys | {"minProperties": 1}]}},
+        "$defs": {
+            "strength": _strength(SHIPPED_STRENGTH),
+            "strength_of_other_model": _strength(MAX_STRENGTH),
+        },
     }
+
+
+def _strength(limit: float) -> dict[str, Any]:
+    number = {"type": "number", "minimum": -limit, "maximum": limit}
+    keys = {"type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": number}
+    return {"anyOf": [number, keys | {"minProperties": 1}]}
 
 
 def node_page(spec: NodeSpec = ATTRIBUTE_EDIT) -> str:
@@ -57,6 +68,11 @@ def node_page(spec: NodeSpec = ATTRIBUTE_EDIT) -> str:
         "parameter is an option of the same name (`--mask-feather 0.05`) and an environment variable",
         "(`LINEAMENT_MASK_FEATHER`). A recipe file holds the parameters marked *recipe*, and attributes",
         "under `strengths`.",
+        "",
+        "The range of an attribute is what the embedded model can take at most. The limits of the model in",
+        "use decide when a frame is rendered: `lineament directions list` shows them, and a strength beyond",
+        f"them is refused. Attributes of other models may go up to {MAX_STRENGTH:g} if their model does.",
+        "An exposure other than 0 must be an exact power of two.",
     ]
     for tab in TABS:
         lines += ["", f"## {tab}", "", "| id | label | what it does | default | range | kept in |"]

@@ -112,8 +112,14 @@ def _problems_of_parameter(parameter: ParameterSpec) -> list[str]:
 
 
 MAX_STRENGTH = 10.0
-"""Beyond ten standard deviations no generator has seen anything; equal to the recipe reader's bound
-(tested)."""
+"""What the recipe reader takes for any attribute of any model (tested): beyond ten standard deviations no
+generator has seen anything."""
+
+SHIPPED_STRENGTH = 4.0
+"""What the shipped attributes can take; a direction's own limits lie within, and decide at run time."""
+
+MIN_EXPOSURE = 2.0**-20
+"""The smallest exposure gain besides 0: twenty stops down."""
 
 _ATTRIBUTES = (
     ("age", "Age", "Makes the face older (positive) or younger (negative)."),
@@ -135,7 +141,7 @@ names."""
 def _attribute(name: str, label: str, tooltip: str) -> ParameterSpec:
     return ParameterSpec(
         name, "float", 0.0, label, f"{tooltip} 0 leaves it alone.", "Attributes", "strength", "0.1",
-        minimum=-MAX_STRENGTH, maximum=MAX_STRENGTH, soft_minimum=-3.0, soft_maximum=3.0,
+        minimum=-SHIPPED_STRENGTH, maximum=SHIPPED_STRENGTH, soft_minimum=-3.0, soft_maximum=3.0,
         animatable=True, unit="standard deviations",
     )  # fmt: skip
 
@@ -193,8 +199,8 @@ _COLOUR = (
     ),
     ParameterSpec(
         "exposure", "float", 0.0, "Exposure Gain",
-        "Gain that brings the face to middle grey while it is edited, taken out again afterwards; a power of "
-        "two, 0 chooses it from the plate.",
+        "Gain that brings the face to middle grey while it is edited, taken out again afterwards: an exact "
+        "power of two such as 0.25 or 8; 0 chooses it from the plate.",
         "Colour", "recipe", "0.1", minimum=0.0, maximum=65536.0, soft_minimum=0.0, soft_maximum=16.0,
     ),
 )  # fmt: skip
