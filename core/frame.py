@@ -27,7 +27,8 @@ HALF_MAX = (
     65504.0  # the largest finite half; one step more is infinity, which no compositor wants from an edit
 )
 _TRIPLES = (("R", "G", "B", "A"), ("r", "g", "b", "a"), ("red", "green", "blue", "alpha"))
-_MAIN_ALIASES = ("rgba", "rgb", "main")
+_MAIN_NAME = "main"
+_MAIN_ALIASES = (_MAIN_NAME, "(main)", "rgba", "rgb", "default")
 _MAIN_WORDS = (
     "combined",
     "rgba",
@@ -149,7 +150,11 @@ class Frame:
         return tuple(found)
 
     def layer(self, name: str | None = None) -> Layer:
-        """Return the layer called ``name``, "" or None for the main one; raise PlateError listing all."""
+        """Return the layer called ``name``; raise PlateError listing all names, each usable as it stands.
+
+        "" and None mean the main picture, and so do main, (main), rgba, rgb and default in any case, unless a
+        layer bears that name itself.
+        """
         layers = self.layers()
         if not layers:
             raise PlateError(
@@ -241,10 +246,11 @@ class Frame:
         return next(name for name in candidates if name not in taken)
 
     def _unknown_layer(self, wanted: str, layers: tuple[Layer, ...]) -> PlateError:
-        names = [layer.name or "(main)" for layer in layers]
-        close = difflib.get_close_matches(wanted, names, n=1)
+        names = [layer.name or _MAIN_NAME for layer in layers]
+        close = difflib.get_close_matches(wanted.lower(), [name.lower() for name in names], n=1)
+        meant = next((name for name in names if close and name.lower() == close[0]), "")
         what = f"There is no layer {wanted!r}" if wanted else "No layer is plainly the main picture"
-        hint = f"Did you mean {close[0]!r}?" if close else "Name one of them with --layer."
+        hint = f"Did you mean {meant!r}?" if meant else "Name one of them with --layer."
         return PlateError(f"{what}; the layers are {_listing(names)}.", where=self.path, remedy=hint)
 
 
@@ -269,8 +275,12 @@ def _is_cryptomatte(part: Part, prefix: str) -> bool:
 
 
 def _main_layer(layers: tuple[Layer, ...]) -> Layer | None:
+    """Return the only layer, else the one without a prefix, else the first that is called the picture."""
     if len(layers) == 1:
         return layers[0]
+    plain = next((layer for layer in layers if not layer.name), None)
+    if plain is not None:
+        return plain
     named = (layer for layer in layers if any(w in _MAIN_WORDS for w in layer.name.lower().split(".")))
     return next(named, None)
 

@@ -1,8 +1,10 @@
 """Frame numbers and the paths they stand for.
 
 A pattern holds one frame token in its file name: ``%04d``, ``####`` (one mark per digit; a lone ``#`` is
-four), ``@@@@`` (one per digit) or ``$F4``. Ranges are fileseq's: ``1001-1100``, ``1001-1100x2``,
-``1-5,8,12-10``. A pattern without a token is a single still.
+four), ``@@@@`` (one per digit) or ``$F4``. A lone ``#`` or ``@`` is an ordinary letter where another token
+stands in the name, or where a letter or digit follows it (``take#2.%04d.exr``, ``a@b.exr``). Ranges are
+fileseq's: ``1001-1100``, ``1001-1100x2``, ``1-5,8,12-10``. A pattern without a token is a single still, and so
+is every name that exists exactly as it is given.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Literal, TypeAlias
 from fileseq.exceptions import FileSeqException
 from fileseq.frameset import FrameSet
 
-from ..errors import PlateError
+from ..errors import PlateError, RecipeError
 
 MissingPolicy: TypeAlias = Literal["error", "skip", "hold"]
 MAX_FRAMES = (
@@ -34,7 +36,7 @@ class FramePath:
     """One frame of a shot: its ``number``, the ``path`` to read, and the number of the picture that lies
     there.
 
-    ``source_number`` differs from ``number`` where a missing frame is held.
+    ``source_number`` differs from ``number`` where a missing frame is held; a still is never held.
     """
 
     number: int
@@ -65,7 +67,8 @@ def resolve(
 
     ``missing`` says what happens to frames that are not there: ``"error"`` raises PlateError naming them,
     ``"skip"`` leaves them out, ``"hold"`` repeats the nearest earlier frame on disk (the next one before the
-    first). A still without a token serves every number of the range.
+    first), whether or not that frame was asked for. A still serves every number of the range. Raises
+    PlateError if nothing is left, RecipeError for a bad range or pattern.
     """
     if missing not in ("error", "skip", "hold"):
         raise ValueError(f"missing must be error, skip or hold, not {missing!r}")
@@ -74,8 +77,9 @@ def resolve(
     on_disk = _frames_on_disk(pattern)
     wanted = parse_frames(frames_expr) if frames_expr.strip() else tuple(on_disk)
     absent = [number for number in wanted if number not in on_disk]
-    if len(absent) == len(wanted) or (absent and missing == "error"):
-        raise _absent(pattern, absent, on_disk)
+    nothing_left = len(absent) == len(wanted) and missing != "hold"
+    if not on_disk or nothing_left or (absent and missing == "error"):
+        raise _absent(pattern, absent, on_disk, missing)
     if missing == "skip":
         wanted = tuple(number for number in wanted if number in on_disk)
     numbers = sorted(on_disk)
@@ -84,50 +88,74 @@ def resolve(
 
 
 def frame_path(pattern: str | Path, number: int) -> Path:
-    """Return the path of frame ``number``; a pattern without a token stays as it is. Raises PlateError."""
+    """Return the path of frame ``number``; a still stays as it is. Raises RecipeError for two tokens."""
     path = Path(pattern)
-    tokens = list(_TOKEN.finditer(path.name))
-    if len(tokens) > 1:
-        raise PlateError(
-            f"The name {path.name!r} has {len(tokens)} frame tokens.",
-            where=str(pattern),
-            remedy="Keep one of them, e.g. plate.%04d.exr.",
-        )
-    if not tokens:
-        return path
-    (token,) = tokens
-    digits = f"{number:0{_padding(token)}d}"
-    return path.with_name(path.name[: token.start()] + digits + path.name[token.end() :])
+    token = _token(path)
+    return path if token is None or _exists(path) else _with_number(path, token, number)
 
 
 def has_token(pattern: str | Path) -> bool:
-    """Tell whether the file name of ``pattern`` stands for many frames."""
-    return _TOKEN.search(Path(pattern).name) is not None
+    """Tell whether ``pattern`` stands for many frames: a token in its file name, and no file of that name."""
+    path = Path(pattern)
+    return bool(_tokens(path.name)) and not _exists(path)
 
 
 def parse_frames(frames_expr: str) -> tuple[int, ...]:
-    """Return the numbers of a range like ``1001-1100x2,1105`` in its own order; raise PlateError if bad."""
+    """Return the numbers of a range like ``1001-1100x2,1105`` in its own order; raise RecipeError if bad."""
+    shown = repr(frames_expr[:40])
     remedy = "Write frames like 1001-1100, 1001-1100x2 or 1001,1005-1010."
     longest = max(
         (abs(int(digits)) for digits in _NUMBERS.findall(frames_expr) if len(digits) < 12), default=0
     )
     if longest > 10 * MAX_FRAMES or re.search(r"\d{12}", frames_expr):
-        raise PlateError(f"The frame range {frames_expr[:80]!r} is too long.", remedy=remedy)
+        raise RecipeError(f"The frame range {shown} is too long.", remedy=remedy)
     try:
         parsed = tuple(FrameSet(frames_expr))
         numbers = tuple(int(number) for number in parsed)
     except (FileSeqException, ValueError, TypeError) as err:
-        raise PlateError(f"{frames_expr[:80]!r} is not a frame range: {err}.", remedy=remedy) from err
-    if not numbers or len(numbers) > MAX_FRAMES or numbers != parsed:
-        raise PlateError(
-            f"The frame range {frames_expr[:80]!r} has {len(numbers)} whole frames.", remedy=remedy
-        )
+        raise RecipeError(f"{shown} is not a frame range.", remedy=remedy) from err  # err shows its pattern
+    if not numbers or numbers != parsed:
+        raise RecipeError(f"The frame range {shown} holds no whole frames.", remedy=remedy)
+    if len(numbers) > MAX_FRAMES:
+        raise RecipeError(f"The frame range {shown} has {len(numbers)} frames, too many.", remedy=remedy)
     return numbers
 
 
 def format_frames(numbers: Iterable[int]) -> str:
     """Return ``numbers`` sorted and once each as a range that ``parse_frames`` reads: ``1001-1004,1007``."""
     return str(FrameSet.framesToFrameRange(sorted(set(numbers)), sort=False, compress=True))
+
+
+def _tokens(name: str) -> list[re.Match[str]]:
+    """Return the frame tokens of a file name; a lone mark counts only at the end of a word, and alone."""
+    found = list(_TOKEN.finditer(name))
+    plain = [token for token in found if token[0] not in ("#", "@")]
+    return plain or [token for token in found if not name[token.end() :][:1].isalnum()]
+
+
+def _token(path: Path) -> re.Match[str] | None:
+    tokens = _tokens(path.name)
+    if len(tokens) > 1:
+        raise RecipeError(
+            f"The name {path.name!r} has {len(tokens)} frame tokens.",
+            where=str(path),
+            remedy="Keep one of them, e.g. plate.%04d.exr.",
+        )
+    return tokens[0] if tokens else None
+
+
+def _with_number(path: Path, token: re.Match[str], number: int) -> Path:
+    digits = f"{number:0{_padding(token)}d}"
+    return path.with_name(path.name[: token.start()] + digits + path.name[token.end() :])
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as err:
+        raise PlateError(
+            f"Cannot look for the picture: {err}.", where=str(path), remedy="Check the path."
+        ) from err
 
 
 def _padding(token: re.Match[str]) -> int:
@@ -141,14 +169,14 @@ def _padding(token: re.Match[str]) -> int:
 
 def _frames_on_disk(pattern: str | Path) -> dict[int, Path]:
     """Return number -> path of every file that the pattern itself would produce, in ascending order."""
-    template = frame_path(pattern, 0)  # also refuses two tokens
-    name = Path(pattern).name
-    token = _TOKEN.search(name)
-    assert token is not None
+    path = Path(pattern)
+    name, token = path.name, _token(path)
+    if token is None:
+        return {}
     shape = re.compile(re.escape(name[: token.start()]) + r"(-?\d+)" + re.escape(name[token.end() :]))
     found: dict[int, Path] = {}
     try:
-        entries = list(template.parent.iterdir()) if template.parent.is_dir() else []
+        entries = list(path.parent.iterdir()) if path.parent.is_dir() else []
     except (OSError, ValueError) as err:
         raise PlateError(
             f"Cannot list the folder: {err}.", where=str(pattern), remedy="Check its permissions."
@@ -158,20 +186,14 @@ def _frames_on_disk(pattern: str | Path) -> dict[int, Path]:
         if (
             digits
             and len(digits.group(1)) < 12
-            and frame_path(pattern, int(digits.group(1))).name == entry.name
+            and _with_number(path, token, int(digits.group(1))).name == entry.name
         ):
             found[int(digits.group(1))] = entry
     return dict(sorted(found.items()))
 
 
 def _resolve_still(path: Path, frames_expr: str) -> tuple[FramePath, ...]:
-    try:
-        is_there = path.is_file()
-    except (OSError, ValueError) as err:
-        raise PlateError(
-            f"Cannot look for the picture: {err}.", where=str(path), remedy="Check the path."
-        ) from err
-    if not is_there:
+    if not _exists(path):
         raise PlateError(
             "The picture does not exist.", where=str(path), remedy="Check the path and frame number."
         )
@@ -179,14 +201,21 @@ def _resolve_still(path: Path, frames_expr: str) -> tuple[FramePath, ...]:
     own = int(digits.group(1)) if digits else 0
     if not frames_expr.strip():
         return (FramePath(own, path, own),)
-    return tuple(FramePath(number, path, own) for number in parse_frames(frames_expr))
+    return tuple(FramePath(number, path, number) for number in parse_frames(frames_expr))
 
 
-def _absent(pattern: str | Path, absent: list[int], on_disk: dict[int, Path]) -> PlateError:
-    there = f"frames {format_frames(on_disk)} are there" if on_disk else "no frame is there"
-    what = f"Missing frames {format_frames(absent)}" if absent else "No frames were found"
+def _absent(
+    pattern: str | Path, absent: list[int], on_disk: dict[int, Path], missing: MissingPolicy
+) -> PlateError:
+    if not on_disk:
+        return PlateError(
+            "No file matches the pattern.",
+            where=str(pattern),
+            remedy="Check the folder, the name and the number of digits.",
+        )
+    others = "--missing hold" if missing == "skip" else "--missing skip or hold"
     return PlateError(
-        f"{what}; {there}.",
+        f"Missing frames {format_frames(absent)}; frames {format_frames(on_disk)} are there.",
         where=str(pattern),
-        remedy="Check the pattern and the range, or choose --missing skip or hold.",
+        remedy=f"Check the pattern and the range, or choose {others}.",
     )

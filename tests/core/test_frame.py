@@ -68,10 +68,26 @@ def test_when_the_plate_is_grey_then_the_error_lists_its_channels():
 
 
 def test_when_a_layer_is_misspelt_then_the_error_lists_names_and_a_guess():
-    with pytest.raises(
-        PlateError, match=r"no layer 'difuse'; the layers are \(main\), diffuse\..*'diffuse'\?"
-    ):
+    with pytest.raises(PlateError, match=r"no layer 'difuse'; the layers are main, diffuse\..*'diffuse'\?"):
         a_frame(NAMINGS["nuke"][0]).layer("difuse")
+
+
+@pytest.mark.parametrize("name", ["main", "(main)", "RGBA", "rgb", "Default", " main "])
+@pytest.mark.parametrize("naming", ["arnold", "blender"])
+def test_when_the_main_layer_is_named_by_a_usual_word_then_it_is_found(name, naming):
+    frame = a_frame(NAMINGS[naming][0])
+    assert frame.layer(name) == frame.layers()[0]
+
+
+def test_when_a_layer_is_called_main_then_that_one_is_meant():
+    assert a_frame([*"RGB", "main.R", "main.G", "main.B"]).layer("Main").rgb[0] == "main.R"
+
+
+def test_when_a_layer_is_misspelt_then_the_names_in_the_error_can_be_typed():
+    frame = a_frame(NAMINGS["arnold"][0])
+    with pytest.raises(PlateError, match=r"the layers are main, sss\..*'main'\?"):
+        frame.layer("Mian")
+    assert frame.layer("main").name == ""
 
 
 def test_when_several_layers_could_be_the_main_one_then_it_must_be_named():
