@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from .curve import Curve, curve_named
 from .devices import choose_device
@@ -17,13 +18,15 @@ from .faces.base import Alignment, FaceLocator
 from .faces.mediapipe import MediaPipeLocator
 from .faces.network import NetworkLocator, Segmenter
 from .faces.track import TrackLocator
-from .generators.package import ModelPackage, load_package
+from .generators.package import CARD, ModelPackage, load_package, open_package
+from .generators.package_files import package_errors
+from .generators.samples import sample_latents
 from .generators.stylegan2 import StyleGAN2
 from .inversion.base import Inverter
 from .inversion.encoder import EncoderInverter
 from .inversion.encoder_net import EncoderNet
 from .inversion.loss import WStatistics
-from .inversion.optimise import OptimiseInverter
+from .inversion.optimise import FROM_MEAN, OptimiseInverter, OptimiseSettings
 from .latent_cache import CachedInverter, LatentCache
 from .scorer import ScorerNet
 
@@ -31,11 +34,20 @@ INVERTERS = ("encoder", "optimise")
 LOCATORS = ("auto", "network", "track", "mediapipe")
 FFHQ = Alignment(resolution=0)
 STATISTICS_SAMPLES = 4096
+ENCODER = "encoder.safetensors"
+LOCATOR = "locator.safetensors"
+SEGMENTER = "segmenter.safetensors"
+STATISTICS = "wstats.safetensors"
+LABELS = "labels.json"
+LARGEST = 1e3  # of the numbers of an alignment, which are about 1
 
 
 @dataclass(frozen=True)
 class ToolOptions:
-    """What to open. ``track`` is a JSON file, ``ocio`` a config, ``cache`` a folder for latents ("": none)."""
+    """What to open. ``track`` is a JSON file, ``ocio`` a config, ``cache`` a folder for latents ("": none).
+
+    ``seed`` is the recipe's; of the tools, only inversion by optimisation draws random numbers.
+    """
 
     model: str = "default"
     inverter: str = "encoder"
@@ -44,6 +56,7 @@ class ToolOptions:
     locator: str = "auto"
     ocio: str = ""
     cache: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,20 +80,16 @@ def open_tools(options: ToolOptions) -> Tools:
     device = choose_device(options.device)
     package = load_package(options.model)
     generator = package.generator.to(device)
-    faces = package if package.has("locator.safetensors") else load_package("default")
-    inverter = build_inverter(package, generator, options.inverter, device)
+    inverter = build_inverter(package, generator, options.inverter, device, options.seed)
     if options.cache:
         inverter = CachedInverter(inverter, LatentCache(Path(options.cache)), generator.id)
-    segmenter = (
-        Segmenter(faces.tensors("segmenter.safetensors")) if faces.has("segmenter.safetensors") else None
-    )
     return Tools(
         package=package,
         generator=generator,
         alignment=alignment_of(package),
         curve=curve_named(package.card.encoding),
-        locator=build_locator(faces, options),
-        segmenter=segmenter,
+        locator=build_locator(package, options),
+        segmenter=build_segmenter(package),
         inverter=inverter,
         library=load_library(package),
         device=device,
@@ -91,15 +100,37 @@ def open_tools(options: ToolOptions) -> Tools:
 def alignment_of(package: ModelPackage) -> Alignment:
     """How the model wants faces framed: its card's word, or FFHQ's alignment for imported models."""
     told = package.card.alignment
-    return Alignment(
-        package.card.resolution,
-        scale=float(told.get("scale", FFHQ.scale)),
-        shift=float(told.get("shift", FFHQ.shift)),
-    )
+    with package_errors(str(package.folder / CARD)):
+        scale, shift = (number(told, key, getattr(FFHQ, key)) for key in ("scale", "shift"))
+        if scale <= 0:
+            raise ValueError(f"the alignment's scale is {scale}, which is no size")
+    return Alignment(package.card.resolution, scale=scale, shift=shift)
+
+
+def number(values: Mapping[str, Any], key: str, default: float) -> float:
+    """A number of the card's alignment. Raises ValueError for what is none, or beyond all reason."""
+    value = values.get(key, default)
+    if type(value) not in (int, float) or not abs(value) < LARGEST:  # NaN is not less
+        raise ValueError(f"the alignment's {key} is {value!a:.40}, not a number of about 1")
+    return float(value)
+
+
+def package_with(package: ModelPackage, filename: str) -> ModelPackage:
+    """The package itself if it has the file, else the default one, whose generator is not built for that."""
+    return package if package.has(filename) else open_package("default")
+
+
+def build_segmenter(package: ModelPackage) -> Segmenter | None:
+    """The model's segmenter, or the default model's; None if there is neither."""
+    source = package_with(package, SEGMENTER)
+    return Segmenter(source.tensors(SEGMENTER)) if source.has(SEGMENTER) else None
 
 
 def build_locator(package: ModelPackage, options: ToolOptions) -> FaceLocator:
-    """The locator of the options; "auto" takes the track if there is one, else the model's network."""
+    """The locator of the options; "auto" takes the track if there is one, else the network.
+
+    The network is the model's own, or the default model's.
+    """
     kind = options.locator
     if kind not in LOCATORS:
         raise RecipeError(f'Unknown locator "{kind}".', remedy=f"Choose one of {', '.join(LOCATORS)}.")
@@ -113,17 +144,20 @@ def build_locator(package: ModelPackage, options: ToolOptions) -> FaceLocator:
         return TrackLocator.from_file(Path(options.track))
     if kind == "mediapipe":
         return MediaPipeLocator()
-    return NetworkLocator(package.tensors("locator.safetensors"))
+    return NetworkLocator(package_with(package, LOCATOR).tensors(LOCATOR))
 
 
-def build_inverter(package: ModelPackage, generator: StyleGAN2, kind: str, device: str) -> Inverter:
-    """The inversion method by name. Raises GeneratorError if the model lacks what the method needs."""
+def build_inverter(
+    package: ModelPackage, generator: StyleGAN2, kind: str, device: str, seed: int = 0
+) -> Inverter:
+    """The inversion method by name. Raises GeneratorError if the model lacks what the method needs.
+
+    ``seed`` is that of the exploration noise, which the encoder does without.
+    """
     if kind not in INVERTERS:
         raise RecipeError(f'Unknown inverter "{kind}".', remedy=f"Choose one of {', '.join(INVERTERS)}.")
-    encoder: EncoderInverter | None = None
-    if package.has("encoder.safetensors"):
-        net = EncoderNet.from_tensors(package.tensors("encoder.safetensors"))
-        encoder = EncoderInverter(net, generator, device, matte=package.card.matte)
+    net = load_encoder(package)
+    encoder = None if net is None else EncoderInverter(net, generator, device, matte=package.card.matte)
     if kind == "encoder":
         if encoder is None:
             raise GeneratorError(
@@ -137,41 +171,62 @@ def build_inverter(package: ModelPackage, generator: StyleGAN2, kind: str, devic
         generator,
         w_statistics(package, generator),
         start=encoder,
-        features=None if scorer is None else scorer_features(scorer.to(device)),
+        features=None if scorer is None else scorer.to(device).features,
+        settings=replace(OptimiseSettings() if encoder else FROM_MEAN, seed=seed),
         device=device,
         matte=package.card.matte,
     )
 
 
+def load_encoder(package: ModelPackage) -> EncoderNet | None:
+    """The model's encoder, or None if it has none."""
+    if not package.has(ENCODER):
+        return None
+    tensors = package.tensors(ENCODER)
+    with package_errors(str(package.folder / ENCODER)):
+        net = EncoderNet.from_tensors(tensors)
+        check_network(net, package.card.resolution, package.card.w_dim)
+    return net.eval().requires_grad_(False)
+
+
 def load_scorer(package: ModelPackage, name: str = "scorer") -> ScorerNet | None:
     """The model's attribute scorer, or None if it has none."""
-    if not package.has(f"{name}.safetensors"):
+    filename = f"{name}.safetensors"
+    if not package.has(filename):
         return None
-    names = tuple(package.document("labels.json")["names"])
-    return ScorerNet.from_tensors(package.tensors(f"{name}.safetensors"), names).eval().requires_grad_(False)
+    document, tensors = package.document(LABELS), package.tensors(filename)
+    with package_errors(str(package.folder / LABELS)):
+        names = document["names"]
+        if not isinstance(names, list) or not all(isinstance(label, str) for label in names):
+            raise TypeError('"names" is no list of texts')
+    with package_errors(str(package.folder / filename)):
+        net = ScorerNet.from_tensors(tensors, tuple(names))
+        check_network(net, package.card.resolution, len(names))
+    return net.eval().requires_grad_(False)
 
 
-def scorer_features(scorer: ScorerNet) -> Callable[[torch.Tensor], list[torch.Tensor]]:
-    """The scorer as a perceptual network for inversion."""
-    return scorer.features
+def check_network(net: nn.Module, resolution: int, answers: int) -> None:
+    """Raise unless the weights are finite and the network maps (1, 3, R, R) to (1, ``answers``).
+
+    Only shapes are worked out, on torch's meta device; a network that does not fit raises RuntimeError there.
+    """
+    state = net.state_dict()
+    for name, tensor in state.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds NaN or infinity")
+    shapes = {name: tensor.to("meta") for name, tensor in state.items()}
+    picture = torch.empty(1, 3, resolution, resolution, device="meta")
+    answer = torch.func.functional_call(net, shapes, (picture,))
+    if tuple(answer.shape) != (1, answers):
+        raise ValueError(f"it answers {answer.shape[-1]} numbers, not {answers}")
 
 
 def w_statistics(package: ModelPackage, generator: StyleGAN2) -> WStatistics:
     """Where the model's latents lie: stored with it, or measured on mapped samples of a fixed seed."""
-    if package.has("wstats.safetensors"):
-        return WStatistics.from_tensors(package.tensors("wstats.safetensors"))
-    random = torch.Generator().manual_seed(0)
-    z = torch.randn(STATISTICS_SAMPLES, generator.z_dim, generator=random)
-    c = torch.zeros(STATISTICS_SAMPLES, generator.c_dim) if generator.c_dim else None
-    device = next(generator.parameters()).device
-    with torch.inference_mode():
-        ws = generator.map(z.to(device), None if c is None else c.to(device))
-    return WStatistics.from_samples(ws[:, 0].cpu().double().numpy())
-
-
-def describe(tools: Tools) -> str:
-    """One JSON line on what was opened, for logs."""
-    card = tools.package.card
-    return json.dumps(
-        {"model": card.name, "generator": card.id, "inverter": tools.inverter.key, "device": tools.device}
-    )
+    if not package.has(STATISTICS):
+        return WStatistics.from_samples(sample_latents(generator, STATISTICS_SAMPLES).double().numpy())
+    tensors = package.tensors(STATISTICS)
+    with package_errors(str(package.folder / STATISTICS)):
+        statistics = WStatistics.from_tensors(tensors)
+        statistics.check(generator.w_dim)
+    return statistics

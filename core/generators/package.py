@@ -117,11 +117,15 @@ def load_package(path_or_name: str | Path = "default") -> ModelPackage:
     """
     if str(path_or_name) == "tiny":
         return _tiny_package()
-    folder = find_package(path_or_name)
-    card = read_card(folder)
-    package = ModelPackage(folder, card)
+    package = open_package(path_or_name)
     _ = package.generator  # damaged weights are reported here, not at the first picture
     return package
+
+
+def open_package(path_or_name: str | Path) -> ModelPackage:
+    """A package on disk with only its card read: for those who want its other files, not its generator."""
+    folder = find_package(path_or_name)
+    return ModelPackage(folder, read_card(folder))
 
 
 def model_folders() -> list[Path]:

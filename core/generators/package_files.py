@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as format_safetensors
@@ -71,6 +73,22 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def damaged(what: str, where: str) -> GeneratorError:
     """The error for a package that is not what it was when it was saved."""
     return GeneratorError(what, where=where, remedy="Restore the model package, or import the model again.")
+
+
+@contextmanager
+def package_errors(where: str) -> Iterator[None]:
+    """The border of a package: whatever its contents upset inside the block becomes GeneratorError.
+
+    A file may be the very one that the card lists and still not hold what its name promises.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise  # says something about the machine, not about the package
+    except KeyError as err:
+        raise damaged(f"{Path(where).name} lacks {one_line(err)}.", where) from err
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError) as err:
+        raise damaged(f"{Path(where).name} does not fit this model: {one_line(err)}.", where) from err
 
 
 def one_line(err: BaseException) -> str:

@@ -42,6 +42,17 @@ class WStatistics:
         """Statistics stored as ``mean`` and ``covariance``."""
         return WStatistics(tensors["mean"].double().numpy(), tensors["covariance"].double().numpy())
 
+    def check(self, w_dim: int) -> None:
+        """Raise ValueError unless these are finite statistics of ``w_dim`` numbers with some spread."""
+        shapes = (self.mean.shape, self.covariance.shape)
+        if shapes != ((w_dim,), (w_dim, w_dim)):
+            raise ValueError(f"mean and covariance are {shapes}, not of {w_dim} numbers")
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
+            raise ValueError("mean or covariance hold NaN or infinity")
+        spread = np.linalg.eigvalsh(self.covariance)
+        if not (spread.mean() > 0 and spread[0] > -SHRINKAGE / 2 * spread.mean()):
+            raise ValueError("the covariance has no spread, or a negative one")
+
     @property
     def sigma(self) -> float:
         """Root mean variance of one latent number."""
