@@ -31,8 +31,8 @@ MARGIN_PX = 8  # around the crop's region, for the filters at its edge
 
 @dataclass(frozen=True)
 class Plate:
-    """A layer's pixels in the plate's own space: ``rgb`` (H, W, 3) float32, premultiplied where it has ``alpha`` (H, W)
-    float32."""
+    """A layer's pixels in the plate's own space: ``rgb`` (H, W, 3) float32, premultiplied with ``alpha`` (H, W)
+    float32, which is None where all of it is opaque."""
 
     rgb: Array
     alpha: Array | None = None
@@ -40,7 +40,9 @@ class Plate:
 
 def read_plate(frame: Frame, layer: Layer) -> Plate:
     """The pixels of a layer over its data window; the alpha of stills is straight and so of no concern here."""
-    return Plate(frame.rgb(layer), None if frame.is_display_referred else frame.alpha(layer))
+    alpha = None if frame.is_display_referred else frame.alpha(layer)
+    is_opaque = alpha is None or bool(alpha.min() >= 1.0 and alpha.max() < np.inf)  # NaN is neither
+    return Plate(frame.rgb(layer), None if is_opaque else alpha)
 
 
 def straight(rgb: Array, alpha: Array | None) -> Array:
