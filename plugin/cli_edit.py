@@ -97,6 +97,10 @@ def edit(
     policy = _missing_policy(missing)
     job = Job(plate, output, built, frames, policy, _existing(overwrite, skip_existing), keep_going)
     plan = make_plan(job)
+    if log_json is not None:
+        from .event_log import refuse_as_log
+
+        refuse_as_log(log_json, [name for ask in plan.requests for name in (ask.plate, ask.output)])
     raise typer.Exit(_describe(plan, choices) if dry_run else _run(job, plan, choices, log_json, worker))
 
 

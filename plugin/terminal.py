@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
-from typing import TextIO
 
-from lineament.core.errors import LineamentError, PlateError
+from lineament.core.errors import LineamentError
 from lineament.core.io.sequences import format_frames
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from .batch import Failure, Outcome, Plan
+from .event_log import EventLog
 from .messages import FrameRequest, FrameResult, error_data
 
 
@@ -47,8 +46,11 @@ def summary_line(outcome: Outcome) -> str:
         words.append(f"held for missing plates: {format_frames(plan.held)}")
     words.append(f"{outcome.seconds:.1f} s")
     if outcome.failed:
-        words.append(f"failed: {format_frames([failure.number for failure in outcome.failed])}")
-    if outcome.left:
+        numbers = [failure.number for failure in outcome.failed]
+        frames = "frame" if len(numbers) == 1 else "frames"
+        words.append(f"{len(numbers)} failed ({frames} {format_frames(numbers)})")
+    is_whole_shot = len(plan.requests) + len(plan.skipped) > 1  # for one frame the same command does
+    if outcome.left and is_whole_shot:
         words.append(f"to do again: --frames {format_frames(outcome.left)}")
     return ", ".join(words) + "."
 
@@ -144,21 +146,14 @@ class LiveReporter(PlainReporter):
 
 
 class JsonReporter:
-    """One JSON line per event, appended and flushed, so that a killed task leaves what it knew."""
+    """One JSON line per event, for programs; see ``EventLog`` for what becomes of a log that is lost."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._stream: TextIO = path.open("a", encoding="utf-8")
-        except OSError as err:
-            raise PlateError(
-                f"The log cannot be written: {err.strerror or err}.",
-                where=str(path),
-                remedy="Choose another file for --log-json.",
-            ) from err
+        self._log = EventLog(path, on_loss=show_error)
 
     def started(self, plan: Plan) -> None:
         numbers = [request.number for request in plan.requests]
-        self._write("start", frames=format_frames(numbers), skipped=format_frames(plan.skipped))
+        self._log.write("start", frames=format_frames(numbers), skipped=format_frames(plan.skipped))
 
     def frame_begins(self, request: FrameRequest) -> None:
         """The result holds everything."""
@@ -167,19 +162,17 @@ class JsonReporter:
         """Stage times are in the result's report."""
 
     def frame_done(self, result: FrameResult) -> None:
-        self._write("frame", status="done", **vars(result))
+        self._log.write("frame", status="done", **vars(result))
 
     def frame_failed(self, failure: Failure) -> None:
-        self._write("frame", status="failed", number=failure.number, error=error_data(failure.error))
+        self._log.write("frame", status="failed", number=failure.number, error=error_data(failure.error))
 
     def finished(self, outcome: Outcome) -> None:
         counts = {"done": len(outcome.done), "failed": len(outcome.failed), "exit_code": outcome.exit_code}
-        self._write("summary", **counts, left=format_frames(outcome.left), seconds=round(outcome.seconds, 3))
-        self._stream.close()
-
-    def _write(self, event: str, **fields: object) -> None:
-        self._stream.write(json.dumps({"event": event, **fields}, default=str) + "\n")
-        self._stream.flush()
+        self._log.write(
+            "summary", **counts, left=format_frames(outcome.left), seconds=round(outcome.seconds, 3)
+        )
+        self._log.close()
 
 
 def reporter_for_terminal() -> PlainReporter:
