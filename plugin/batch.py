@@ -1,7 +1,7 @@
-"""A shot frame by frame: plan everything before the first pixel, then render, and stop for nothing avoidable.
+"""A shot frame by frame: open the tools once, render, and stop for nothing avoidable.
 
-The plan resolves every path and refuses what would fail or destroy something later. The run collects the
-errors of frames; an error that every frame would meet again (weights, device, recipe) ends it.
+The run collects the errors of frames; an error that every frame would meet again (weights, device, recipe)
+ends it.
 """
 
 from __future__ import annotations
@@ -13,68 +13,29 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from lineament.core.errors import (
     DeviceError,
+    FaceError,
     GeneratorError,
     HostError,
     LineamentError,
     PlateError,
     RecipeError,
 )
-from lineament.core.io.files import overwritten
-from lineament.core.io.sequences import (
-    FramePath,
-    MissingPolicy,
-    format_frames,
-    frame_path,
-    has_token,
-    resolve,
-)
-from lineament.core.recipe import EditRecipe
 
 from .messages import FrameRequest, FrameResult, RenderCancelled
+from .plan import Plan
 from .session import Session
 
 log = logging.getLogger(__name__)
 
-Existing = Literal["refuse", "overwrite", "skip"]
 _FATAL = (GeneratorError, DeviceError, RecipeError)
-_SAME_FORMAT = {".jpg": ".jpeg", ".tif": ".tiff"}
-
-
-class UsageError(LineamentError):
-    """The command as given cannot be right, or would destroy something."""
-
-    exit_code = 2
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived: end like Ctrl-C, with exit code 143."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked: a plate pattern, where to write, which frames, and what to do to them."""
-
-    plate: str
-    output: str
-    recipe: EditRecipe
-    frames: str = ""
-    missing: MissingPolicy = "error"
-    existing: Existing = "refuse"
-    keep_going: bool = True
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be done: one request per frame, and the frames left out because their output exists."""
-
-    requests: tuple[FrameRequest, ...]
-    skipped: tuple[int, ...] = ()
-    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +54,7 @@ class Outcome:
     done: list[FrameResult] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
+    exposure: float = 0.0
     stopped_by: LineamentError | None = None
     signal_code: int = 0
 
@@ -107,18 +69,31 @@ class Outcome:
         """0 all written; the error's own code if all failed alike or it ended the run; 1 some failed."""
         if self.signal_code:
             return self.signal_code
-        if isinstance(self.stopped_by, _FATAL):
+        if self.stopped_by is not None:
             return self.stopped_by.exit_code
-        codes = {failure.error.exit_code for failure in self.failed}
-        if codes and not self.done:
-            return codes.pop() if len(codes) == 1 else 1
-        return 1 if codes else 0
+        return exit_code_of(self.failed, any_done=bool(self.done))
+
+    @property
+    def refusal(self) -> LineamentError | None:
+        """What ended the run without being a frame's error, None if nothing did."""
+        told = any(failure.error is self.stopped_by for failure in self.failed)
+        return None if told else self.stopped_by
+
+
+def exit_code_of(failed: Sequence[Failure], *, any_done: bool) -> int:
+    """0 nothing failed; the errors' own code if everything failed alike; 1 otherwise."""
+    codes = {failure.error.exit_code for failure in failed}
+    if codes and not any_done:
+        return codes.pop() if len(codes) == 1 else 1
+    return 1 if codes else 0
 
 
 class Reporter(Protocol):
     """Is told how a run goes on."""
 
     def started(self, plan: Plan) -> None: ...
+
+    def exposure_chosen(self, exposure: float, plate: str) -> None: ...
 
     def frame_begins(self, request: FrameRequest) -> None: ...
 
@@ -131,55 +106,19 @@ class Reporter(Protocol):
     def finished(self, outcome: Outcome) -> None: ...
 
 
-def make_plan(job: Job) -> Plan:
-    """Resolve and check every path of a job; nothing is written. Raises PlateError or UsageError."""
-    try:
-        return _planned(job)
-    except OSError as err:
-        raise PlateError(
-            f"A path of the job cannot be looked at: {err.strerror or err}.",
-            where=str(err.filename or job.output),
-            remedy="Check the permissions of its folder.",
-        ) from err
-
-
-def _planned(job: Job) -> Plan:
-    frames = resolve(job.plate, job.frames, job.missing)
-    target = _output_pattern(job, len(frames))
-    outputs = [frame_path(target, frame.number) for frame in frames]
-    _refuse_plate_as_output(frames, outputs)
-    _refuse_other_format(frames[0].path, outputs[0])
-    _refuse_unwritable(outputs[0].parent)
-    exists = [frame.number for frame, output in zip(frames, outputs, strict=True) if output.exists()]
-    if exists and job.existing == "refuse":
-        raise UsageError(
-            f"{len(exists)} output file(s) exist already: frames {format_frames(exists)}.",
-            where=str(target),
-            remedy="Say --overwrite or --skip-existing, or choose another output.",
-        )
-    skipped = tuple(exists) if job.existing == "skip" else ()
-    requests = tuple(
-        FrameRequest(str(frame.path), str(output), frame.number, job.recipe, job.existing == "overwrite")
-        for frame, output in zip(frames, outputs, strict=True)
-        if frame.number not in skipped
-    )
-    return Plan(requests, skipped, tuple(frame.number for frame in frames if frame.is_held))
-
-
 def run(plan: Plan, session: Session, reporters: Sequence[Reporter], *, keep_going: bool = True) -> Outcome:
-    """Render every frame of the plan; errors of frames are collected, not raised."""
+    """Render every frame of the plan; errors are collected, not raised. What fails before the first frame,
+    opening the tools or choosing the exposure, ends the run."""
     outcome = Outcome(plan)
     begin = time.monotonic()
     _tell(reporters, "started", plan)
     try:
-        exposure = 0.0
-        for request in plan.requests:
-            if exposure and request.recipe.exposure == 0.0:
-                request = replace(request, recipe=replace(request.recipe, exposure=exposure))
+        _prepare(outcome, session, reporters)
+        for request in plan.requests if outcome.stopped_by is None else ():
+            if outcome.exposure and request.recipe.exposure == 0.0:
+                request = replace(request, recipe=replace(request.recipe, exposure=outcome.exposure))
             result = _render(request, session, reporters, outcome)
-            if result is not None:
-                exposure = exposure or float(result.report.get("exposure") or 0.0)
-            elif outcome.stopped_by is not None or not keep_going:
+            if result is None and (outcome.stopped_by is not None or not keep_going):
                 break
     except KeyboardInterrupt as err:
         session.cancel()
@@ -187,6 +126,35 @@ def run(plan: Plan, session: Session, reporters: Sequence[Reporter], *, keep_goi
     outcome.seconds = time.monotonic() - begin
     _tell(reporters, "finished", outcome)
     return outcome
+
+
+def _prepare(outcome: Outcome, session: Session, reporters: Sequence[Reporter]) -> None:
+    """Open the tools and choose the shot's exposure, once."""
+    plan = outcome.plan
+    if not plan.requests:
+        return
+    try:
+        session.open()
+        if plan.probes:
+            outcome.exposure, plate = _choose_exposure(plan, session)
+            log.info("exposure %g, chosen on %s", outcome.exposure, plate)
+            _tell(reporters, "exposure_chosen", outcome.exposure, plate)
+    except RenderCancelled as err:
+        outcome.stopped_by, outcome.signal_code = err, 130
+    except LineamentError as err:
+        outcome.stopped_by = err
+
+
+def _choose_exposure(plan: Plan, session: Session) -> tuple[float, str]:
+    """The exposure of the first plate that has a face, and that plate. Raises the first plate's error if none."""
+    first: LineamentError | None = None
+    for plate, number in plan.probes:
+        try:
+            return session.probe(plate, number, plan.requests[0].recipe), plate
+        except (FaceError, PlateError) as err:
+            first = first or err
+    assert first is not None
+    raise first
 
 
 def _render(
@@ -229,60 +197,3 @@ def unexpected(error: BaseException, where: str) -> HostError:
 def _tell(reporters: Sequence[Reporter], event: str, *arguments: Any) -> None:
     for reporter in reporters:
         getattr(reporter, event)(*arguments)
-
-
-def _output_pattern(job: Job, count: int) -> Path:
-    """Where frames go: a pattern, one file for one frame, or a folder that keeps the plate's file names."""
-    output = Path(job.output)
-    if has_token(job.output):
-        return output
-    if output.is_dir() or job.output.endswith(("/", os.sep)) or not output.suffix:
-        return output / Path(job.plate).name
-    if count > 1:
-        raise UsageError(
-            f"{count} frames cannot all be written to one file.",
-            where=job.output,
-            remedy="Put a frame token into the name, for example out.####.exr, or name a folder.",
-        )
-    return output
-
-
-def _refuse_plate_as_output(frames: Sequence[FramePath], outputs: Sequence[Path]) -> None:
-    plate = overwritten([frame.path for frame in frames], outputs)
-    if plate is not None:
-        raise UsageError(
-            "The output is the plate itself.",
-            where=str(plate),
-            remedy="Choose another folder or name with -o.",
-        )
-    if len(set(outputs)) < len(outputs):
-        raise UsageError(
-            f"{len(outputs)} frames would be written to {len(set(outputs))} file(s).",
-            where=str(outputs[0]),
-            remedy="Put a frame token into the output's name, for example out.####.exr.",
-        )
-
-
-def _refuse_other_format(plate: Path, output: Path) -> None:
-    kinds = [_SAME_FORMAT.get(path.suffix.lower(), path.suffix.lower()) for path in (plate, output)]
-    if kinds[0] != kinds[1]:
-        raise UsageError(
-            f"The plate is a {kinds[0] or 'nameless'} file and the output a {kinds[1] or 'nameless'} one.",
-            where=str(output),
-            remedy="Edited frames keep the format of their plate; convert them afterwards.",
-        )
-
-
-def _refuse_unwritable(folder: Path) -> None:
-    """The nearest folder that exists must be one, and writable; missing ones are made with the first
-    frame."""
-    nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        why = "is not a folder" if not nearest.is_dir() else "may not be written to"
-        raise PlateError(
-            f"The output cannot be written: {nearest} {why}.",
-            where=str(folder),
-            remedy="Choose another output with -o, or change the folder's permissions.",
-        )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lineament.core.io.sequences import MissingPolicy
     from lineament.core.recipe import EditRecipe
 
-    from .batch import Existing, Job, Plan
     from .messages import ToolChoices
+    from .plan import Existing, Job, Plan
 
 Plate = Annotated[
     str, typer.Argument(help="Plate: a file, or a pattern such as shot.%04d.exr or shot.####.exr.")
@@ -90,7 +90,7 @@ def edit(
 ) -> None:
     """Edit the attributes of a face in a plate or in every frame of a shot."""
     given = dict(locals())
-    from .batch import Job, make_plan  # here, not on top: the help must not wait for the libraries
+    from .plan import Job, make_plan  # here, not on top: the help must not wait for the libraries
 
     values: Mapping[str, Value | None] = {name: given[name] for name in PARAMETERS}
     built, choices = _merge(recipe, set_, keys, values, cache)

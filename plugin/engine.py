@@ -11,7 +11,8 @@ from typing import Any
 
 from lineament.core.errors import PlateError
 from lineament.core.io import read_frame, refuse_same_file, write_frame
-from lineament.core.pipeline import RenderReport, ToolOptions, Tools, open_tools, render_frame
+from lineament.core.pipeline import RenderReport, ToolOptions, Tools, open_tools, render_frame, see_face
+from lineament.core.recipe import EditRecipe
 
 from .messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
 
@@ -25,6 +26,11 @@ class PipelineEngine:
             "generator_id": tools.library.generator_id,
             "attributes": list(tools.library.names),
         }
+
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        """The exposure that suits the recipe's face in one plate. Raises what ``render`` would."""
+        frame = read_frame(plate, number)
+        return float(see_face(frame, frame.layer(recipe.layer), recipe, self._tools).exposure)
 
     def render(
         self, request: FrameRequest, cancelled: Callable[[], bool], tell: Callable[[str], None]
@@ -48,7 +54,13 @@ class PipelineEngine:
 
 def open_engine(choices: ToolChoices) -> PipelineEngine:
     """Load everything a shot needs. Raises LineamentError."""
-    return PipelineEngine(open_tools(ToolOptions(**vars(choices))))
+    return PipelineEngine(open_tools(tool_options(choices)))
+
+
+def tool_options(choices: ToolChoices) -> ToolOptions:
+    """The choices as the core's options; both have the same fields, as far as the core knows them."""
+    known = {field.name for field in dataclasses.fields(ToolOptions)}
+    return ToolOptions(**{name: value for name, value in vars(choices).items() if name in known})
 
 
 def report_data(report: RenderReport) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Standard library only and no syntax newer than Python 3.9, because hosts load it in-process. Every message
 is one line with a ``type``:
 
-parent to worker: ``open`` (tools), ``render`` (id, request), ``cancel``, ``close``.
+parent to worker: ``open`` (tools), ``render`` and ``probe`` (id, request), ``cancel``, ``close``.
 worker to parent: ``hello`` (protocol, version, pid), ``ready`` (info), ``heartbeat``, ``event`` (id, stage),
 ``result`` (id, result), ``error`` (id, error), ``bye``.
 """
@@ -18,7 +18,7 @@ from lineament.core import errors
 from lineament.core.errors import HostError, LineamentError
 from lineament.core.recipe import EditRecipe, Move, Strength
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raise it whenever a message changes its meaning: host and worker may come from different installations."""
 
 HEARTBEAT_S = 1.0
@@ -35,6 +35,7 @@ class ToolChoices:
     locator: str = "auto"
     ocio: str = ""
     cache: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)

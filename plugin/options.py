@@ -104,7 +104,9 @@ def build_choices(
         value = values.get(parameter.id)
         fields[parameter.destination] = parameter.default if value is None else value
     cache_folder = default_cache() if cache is None else cache
-    return ToolChoices(model=recipe.generator, inverter=recipe.inverter, cache=cache_folder, **fields)
+    return ToolChoices(
+        model=recipe.generator, inverter=recipe.inverter, seed=recipe.seed, cache=cache_folder, **fields
+    )
 
 
 def default_cache() -> str:

@@ -10,8 +10,8 @@ from lineament.core.frame import Frame, Layer
 from lineament.core.io import read_frame
 from lineament.core.io.sequences import format_frames
 
-from .batch import Plan
 from .messages import FrameRequest, ToolChoices
+from .plan import Plan
 
 _MODEL_BYTES = 600 << 20
 """torch, OpenImageIO and a small generator at rest."""

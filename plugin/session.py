@@ -13,11 +13,13 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from lineament.core.errors import HostError
+from lineament.core.recipe import EditRecipe
 
 from .child import Child, worker_environment
 from .messages import (
@@ -42,6 +44,10 @@ class Engine(Protocol):
         """Read, edit and write one frame; raise RenderCancelled between stages if ``cancelled()``."""
         ...
 
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        """The exposure that suits the recipe's face in one plate."""
+        ...
+
 
 class Session(Protocol):
     """One shot's worth of rendering with the same tools."""
@@ -54,8 +60,15 @@ class Session(Protocol):
         """Render one frame. Raises LineamentError; then nothing was written."""
         ...
 
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        """The exposure that suits the recipe's face in one plate; nothing is written. Raises LineamentError."""
+        ...
+
     def cancel(self) -> None:
-        """Ask the running ``render`` to stop; may be called from another thread."""
+        """End the running ``open``, ``probe`` or ``render`` with RenderCancelled, or the next one if none runs.
+
+        May be called from another thread. A frame that is finished all the same is returned.
+        """
         ...
 
     def close(self) -> None:
@@ -96,22 +109,32 @@ class LocalSession(_Closing):
         self._cancelled = threading.Event()
 
     def open(self) -> dict[str, Any]:
-        if self._engine is None:
-            self._engine = self._open_engine(self.choices)
-        info: dict[str, Any] = getattr(self._engine, "info", {})
-        return info
+        with _cancellable(self._cancelled):
+            info: dict[str, Any] = getattr(self._opened(), "info", {})
+            return info
 
     def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
-        self._cancelled.clear()
-        self.open()
-        assert self._engine is not None
-        return self._engine.render(request, self._cancelled.is_set, on_stage or _ignore)
+        with _cancellable(self._cancelled):
+            return self._opened().render(request, self._cancelled.is_set, on_stage or _ignore)
+
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        with _cancellable(self._cancelled):
+            exposure = self._opened().probe(plate, number, recipe)
+            _refuse_cancelled(self._cancelled)
+            return exposure
 
     def cancel(self) -> None:
         self._cancelled.set()
 
     def close(self) -> None:
         self._engine = None
+        self._cancelled.clear()
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._open_engine(self.choices)
+            _refuse_cancelled(self._cancelled)
+        return self._engine
 
 
 class _WorkerDied(Exception):
@@ -152,18 +175,28 @@ class WorkerSession(_Closing):
         return None if self._child is None else self._child.pid
 
     def open(self) -> dict[str, Any]:
-        self._twice(self._opened)
-        return self._info
+        with _cancellable(self._cancelled):
+            self._twice(self._opened)
+            return self._info
 
     def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
-        self._cancelled.clear()
-        return self._twice(lambda: self._ask(request, on_stage or _ignore))
+        with _cancellable(self._cancelled):
+            answer = self._twice(lambda: self._ask("render", request, on_stage or _ignore))
+            return FrameResult(**answer["result"])
+
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        request = FrameRequest(plate, "", number, recipe)
+        with _cancellable(self._cancelled):
+            answer = self._twice(lambda: self._ask("probe", request, _ignore))
+            _refuse_cancelled(self._cancelled)
+            return float(answer["result"])
 
     def cancel(self) -> None:
         self._cancelled.set()
 
     def close(self) -> None:
         self._drop(patience_s=5.0)
+        self._cancelled.clear()
 
     def _twice(self, attempt: Callable[[], Answer]) -> Answer:
         """Run ``attempt``; after the worker's death start it anew and run it once more."""
@@ -182,12 +215,22 @@ class WorkerSession(_Closing):
             ) from died
 
     def _opened(self) -> Child:
+        """The worker, greeted and with its tools loaded; one that got no further is not kept."""
         if self._child is not None:
             return self._child
         child = self._child = Child(self._command, worker_environment())
+        is_ready = False
+        try:
+            self._greet(child)
+            is_ready = True
+        finally:
+            if not is_ready:
+                self._drop(patience_s=0.0)
+        return child
+
+    def _greet(self, child: Child) -> None:
         hello = self._await(child, "hello", self._open_s)
         if hello.get("protocol") != PROTOCOL_VERSION:
-            self._drop(patience_s=0.0)
             raise HostError(
                 f"The worker speaks protocol {hello.get('protocol')}, this side {PROTOCOL_VERSION}.",
                 where=" ".join(self._command),
@@ -195,14 +238,12 @@ class WorkerSession(_Closing):
             )
         child.send({"type": "open", "protocol": PROTOCOL_VERSION, "tools": vars(self.choices)})
         self._info = self._await(child, "ready", self._open_s).get("info", {})
-        return child
 
-    def _ask(self, request: FrameRequest, tell: Listener) -> FrameResult:
+    def _ask(self, verb: str, request: FrameRequest, tell: Listener) -> dict[str, Any]:
         child = self._opened()
         self._next_id += 1
-        child.send({"type": "render", "id": self._next_id, "request": request_data(request)})
-        answer = self._await(child, "result", self._frame_s, self._next_id, tell)
-        return FrameResult(**answer["result"])
+        child.send({"type": verb, "id": self._next_id, "request": request_data(request)})
+        return self._await(child, "result", self._frame_s, self._next_id, tell)
 
     def _await(
         self, child: Child, kind: str, limit_s: float, request_id: int = 0, tell: Listener | None = None
@@ -212,7 +253,9 @@ class WorkerSession(_Closing):
         cancelled_at: float | None = None
         while True:
             now = time.monotonic()
-            if self._cancelled.is_set() and request_id and cancelled_at is None:
+            if not request_id:
+                _refuse_cancelled(self._cancelled)  # loading cannot be interrupted, its process can be ended
+            elif self._cancelled.is_set() and cancelled_at is None:
                 child.send({"type": "cancel"})
                 cancelled_at = now
             self._check_times(
@@ -257,6 +300,21 @@ class WorkerSession(_Closing):
         if child is not None:
             child.send({"type": "close"})
             child.stop(patience_s)
+
+
+@contextmanager
+def _cancellable(cancelled: threading.Event) -> Iterator[None]:
+    """A call that a cancel before or during it ends, and that uses this cancel up."""
+    try:
+        _refuse_cancelled(cancelled)
+        yield
+    finally:
+        cancelled.clear()
+
+
+def _refuse_cancelled(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise RenderCancelled("The work was cancelled.")
 
 
 def _ignore(stage: str) -> None:

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from .batch import Failure, Outcome, Plan
+from .batch import Failure, Outcome
 from .event_log import EventLog
 from .messages import FrameRequest, FrameResult, error_data
+from .plan import Plan
 
 
 def out() -> Console:
@@ -84,6 +85,9 @@ class PlainReporter:
     def started(self, plan: Plan) -> None:
         self._pace = Pace(len(plan.requests))
 
+    def exposure_chosen(self, exposure: float, plate: str) -> None:
+        self._console.print(Text(f"exposure {exposure:g}, chosen on {plate}"))
+
     def frame_begins(self, request: FrameRequest) -> None:
         """A line for a frame that has only begun would say nothing."""
 
@@ -101,6 +105,8 @@ class PlainReporter:
         show_error(failure.error)
 
     def finished(self, outcome: Outcome) -> None:
+        if outcome.refusal is not None:
+            show_error(outcome.refusal)
         out().print(Text(summary_line(outcome)))
 
     def _count(self) -> str:
@@ -155,6 +161,9 @@ class JsonReporter:
         numbers = [request.number for request in plan.requests]
         self._log.write("start", frames=format_frames(numbers), skipped=format_frames(plan.skipped))
 
+    def exposure_chosen(self, exposure: float, plate: str) -> None:
+        self._log.write("exposure", exposure=exposure, plate=plate)
+
     def frame_begins(self, request: FrameRequest) -> None:
         """The result holds everything."""
 
@@ -168,7 +177,10 @@ class JsonReporter:
         self._log.write("frame", status="failed", number=failure.number, error=error_data(failure.error))
 
     def finished(self, outcome: Outcome) -> None:
-        counts = {"done": len(outcome.done), "failed": len(outcome.failed), "exit_code": outcome.exit_code}
+        counts: dict[str, object] = {"done": len(outcome.done), "failed": len(outcome.failed)}
+        if outcome.refusal is not None:
+            counts["error"] = error_data(outcome.refusal)
+        counts["exit_code"] = outcome.exit_code
         self._log.write(
             "summary", **counts, left=format_frames(outcome.left), seconds=round(outcome.seconds, 3)
         )

@@ -24,6 +24,7 @@ from lineament.core.errors import HostError, LineamentError
 from .messages import (
     HEARTBEAT_S,
     PROTOCOL_VERSION,
+    FrameRequest,
     RenderCancelled,
     ToolChoices,
     decode,
@@ -49,8 +50,11 @@ class Worker:
         self._source, self._sink = source, sink
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self._inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._inbox: queue.SimpleQueue[dict[str, Any] | None] = (
+            queue.SimpleQueue()
+        )  # a signal handler may put
         self._cancelled = threading.Event()
+        self._leaving = threading.Event()
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -60,6 +64,8 @@ class Worker:
         for task in (self._listen, self._beat):
             threading.Thread(target=task, daemon=True).start()
         while (message := self._inbox.get()) is not None and message["type"] != "close":
+            if self._leaving.is_set():
+                break
             self._handle(message)
         self._say("bye")
 
@@ -69,8 +75,8 @@ class Worker:
             if message["type"] == "open":
                 self._engine = self._open_engine(ToolChoices(**message["tools"]))
                 self._say("ready", info=getattr(self._engine, "info", {}))
-            elif message["type"] == "render":
-                self._render(request_id, message["request"])
+            elif message["type"] in ("render", "probe"):
+                self._answer(request_id, message["type"], request_from(message["request"]))
         except LineamentError as err:
             self._say("error", id=request_id, error=error_data(err))
         except Exception as err:  # noqa: BLE001 - the one boundary of the worker: the parent must hear of everything
@@ -82,25 +88,32 @@ class Worker:
             )
             self._say("error", id=request_id, error=error_data(told))
 
-    def _render(self, request_id: int, data: dict[str, Any]) -> None:
+    def _answer(self, request_id: int, verb: str, request: FrameRequest) -> None:
         if self._engine is None:
             raise HostError(
                 "The worker was asked to render before it was opened.",
                 where="worker",
                 remedy="Open the session first; both sides must be the same version of Lineament.",
             )
-        if self._cancelled.is_set():
+        if self._is_cancelled():
             raise RenderCancelled("The frame was cancelled.")
+        if verb == "probe":
+            exposure = self._engine.probe(request.plate, request.number, request.recipe)
+            self._say("result", id=request_id, result=exposure)
+            return
         result = self._engine.render(
-            request_from(data),
-            self._cancelled.is_set,
-            lambda stage: self._say("event", id=request_id, stage=stage),
+            request, self._is_cancelled, lambda stage: self._say("event", id=request_id, stage=stage)
         )
         self._say("result", id=request_id, result=asdict(result))
 
+    def _is_cancelled(self) -> bool:
+        return self._cancelled.is_set() or self._leaving.is_set()
+
     def stop_soon(self) -> None:
         """Cancel what runs and end; whoever does not end in time is ended."""
-        self._cancelled.set()
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
         self._inbox.put(None)
         timer = threading.Timer(ORPHAN_S, os._exit, (1,))
         timer.daemon = True
@@ -113,7 +126,7 @@ class Worker:
                 if message["type"] == "cancel":
                     self._cancelled.set()
                     continue
-                if message["type"] == "render":
+                if message["type"] in ("render", "probe"):
                     self._cancelled.clear()
                 self._inbox.put(message)
         finally:
@@ -123,16 +136,17 @@ class Worker:
         pause = threading.Event()
         while not pause.wait(HEARTBEAT_S):
             if not _parent_lives():
-                os._exit(1)
+                self.stop_soon()
             self._say("heartbeat")
 
     def _say(self, kind: str, **fields: Any) -> None:
+        """Tell the parent; if nobody listens any more, the frame still ends in an orderly way."""
         try:
             with self._lock:
                 self._sink.write(encode({"type": kind, **fields}))
                 self._sink.flush()
         except BrokenPipeError:
-            os._exit(1)
+            self.stop_soon()
 
 
 def main(open_engine: Callable[[ToolChoices], Engine] = _default_engine) -> None:

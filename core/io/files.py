@@ -114,34 +114,6 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def temporary_of(target: Path, pid: int) -> Path:
-    """Where a process of this host puts its unfinished ``target``."""
-    host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-    return target.with_name(f".{target.name}.{host}-{pid}.tmp{target.suffix}")
-
-
-def _sweep(target: Path) -> None:
-    """Remove unfinished copies of ``target`` whose process on this host is dead; nobody can tell for others."""
-    if sys.platform == "win32":  # there, asking a process whether it lives would end it
-        return
-    before, after = temporary_of(target, 0).name.rsplit("-0.tmp", 1)
-    shape = re.compile(re.escape(before) + r"-(\d{1,9})\.tmp" + re.escape(after))
-    for name in os.listdir(target.parent):
-        found = shape.fullmatch(name)
-        if found and not _is_alive(int(found[1])):
-            target.with_name(name).unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it lives, and belongs to somebody else
-        return True
-    return True
-
-
 def _check_target(target: Path, *, overwrite: bool) -> None:
     """Raise PlateError for a folder, a write-protected file or a name too long, before any work is done."""
     try:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lineament.core.errors import GeneratorError, PlateError
+from lineament.core.errors import FaceError, GeneratorError, PlateError
+from lineament.core.recipe import EditRecipe
 from lineament.plugin import messages, worker
 from lineament.plugin.messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
 
@@ -41,16 +42,35 @@ class FakeEngine:
                 if cancelled():
                     raise RenderCancelled("The frame was cancelled.")
                 time.sleep(0.05)
+        if behaviour == "tidy":  # writes, and cleans up as the real engine does
+            temporary = Path(argument)
+            temporary.touch()
+            try:
+                while not cancelled():
+                    time.sleep(0.02)
+                time.sleep(1.5)  # longer than a heartbeat, which must not end the process
+                raise RenderCancelled("The frame was cancelled.")
+            finally:
+                temporary.unlink()
         if behaviour == "deaf":
             time.sleep(60)
         strengths = request.recipe.strengths_at(request.number)
         report = {"strengths": strengths, "malloc": os.environ.get("MALLOC_MMAP_MAX_"), "pid": os.getpid()}
         return FrameResult(request.output, request.number, 0.0, report)
 
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        if plate == "wait":
+            time.sleep(1.0)
+        if plate == "no-face":
+            raise FaceError("No face.", where=plate)
+        return float(number)
+
 
 def open_engine(choices: ToolChoices) -> FakeEngine:
     if choices.model == "missing":
         raise GeneratorError("No such model.", where=choices.model, remedy="Import it.")
+    if choices.model == "slow":
+        time.sleep(30.0)
     return FakeEngine()
 
 

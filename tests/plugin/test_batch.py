@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from lineament.core.errors import DeviceError, FaceError, LineamentError, PlateError, RecipeError
-from lineament.core.recipe import EditRecipe
-from lineament.plugin.batch import Job, Outcome, Plan, Terminated, UsageError, make_plan, run
+from lineament.core.errors import (
+    DeviceError,
+    FaceError,
+    GeneratorError,
+    HostError,
+    LineamentError,
+    PlateError,
+    RecipeError,
+)
+from lineament.core.recipe import EditRecipe, Move, Strength
+from lineament.plugin.batch import Outcome, Terminated, run
 from lineament.plugin.messages import FrameRequest, FrameResult
+from lineament.plugin.plan import Job, Plan, UsageError, make_plan
 from lineament.plugin.terminal import JsonReporter, LiveReporter, PlainReporter, show_error, summary_line
 
 
@@ -21,10 +31,19 @@ class FakeSession:
     def __init__(self, troubles: dict[int, BaseException] | None = None) -> None:
         self.troubles = troubles or {}
         self.asked: list[FrameRequest] = []
+        self.probed: list[int] = []
         self.is_cancelled = False
 
     def open(self) -> dict[str, object]:
+        if 0 in self.troubles:
+            raise self.troubles[0]
         return {}
+
+    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+        self.probed.append(number)
+        if number >= 1000 and number in self.troubles:
+            raise self.troubles[number]
+        return 4.0
 
     def render(self, request: FrameRequest, on_stage: Callable[[str], None] | None = None) -> FrameResult:
         self.asked.append(request)
@@ -49,6 +68,7 @@ def a_run(troubles: dict[int, BaseException], keep_going: bool = True) -> Outcom
     return run(a_plan(), FakeSession(troubles), [PlainReporter()], keep_going=keep_going)
 
 
+AGED = EditRecipe((Move("age", Strength.constant(1.0)),))
 NO_FACE, NO_PLATE = FaceError("No face."), PlateError("No plate.", where="p", remedy="Give one.")
 
 
@@ -81,10 +101,70 @@ def test_when_a_run_is_interrupted_then_the_session_is_told() -> None:
     assert session.is_cancelled
 
 
-def test_when_the_first_frame_chose_an_exposure_then_the_shot_keeps_it() -> None:
+def a_shot(folder: Path, *, first: int = 1001, count: int = 12) -> str:
+    folder.mkdir(exist_ok=True)
+    for number in range(first, first + count):
+        (folder / f"p.{number}.exr").touch()
+    return str(folder / "p.####.exr")
+
+
+@pytest.mark.parametrize("frames", ["", "1005", "1003-1004"])
+def test_when_part_of_a_shot_is_rendered_then_the_shots_first_plate_is_exposed_for(
+    frames: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, log = FakeSession(), tmp_path / "log"
+    plan = make_plan(Job(a_shot(tmp_path / "in"), f"{tmp_path}/out/", AGED, frames))
+    run(plan, session, [PlainReporter(), JsonReporter(log)])
+    assert session.probed == [1001]
+    assert {request.recipe.exposure for request in session.asked} == {4.0}
+    event = json.loads(log.read_text().splitlines()[1])
+    assert event == {"event": "exposure", "exposure": 4.0, "plate": f"{tmp_path}/in/p.1001.exr"}
+    assert "exposure 4, chosen on" in capsys.readouterr().err
+
+
+def test_when_the_first_plates_have_no_face_then_the_next_is_exposed_for(tmp_path: Path) -> None:
+    session = FakeSession({1001: NO_FACE, 1002: NO_PLATE})
+    run(make_plan(Job(a_shot(tmp_path / "in"), f"{tmp_path}/out/", AGED, "1007")), session, [])
+    assert session.probed == [1001, 1002, 1003]
+
+
+def test_when_no_plate_has_a_face_then_the_run_ends_with_that_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = FakeSession(dict.fromkeys(range(1001, 1020), NO_FACE))
+    plan = make_plan(Job(a_shot(tmp_path / "in"), f"{tmp_path}/out/", AGED))
+    outcome = run(plan, session, [PlainReporter()])
+    assert (session.probed, session.asked) == (list(range(1001, 1009)), [])
+    assert outcome.exit_code == FaceError.exit_code
+    assert "What: No face." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [EditRecipe(), replace(AGED, exposure=2.0), replace(AGED, mix=0.0)],
+    ids=["identity", "given", "mix"],
+)
+def test_when_there_is_nothing_to_choose_then_no_plate_is_probed(recipe: EditRecipe, tmp_path: Path) -> None:
     session = FakeSession()
-    run(a_plan(3), session, [])
-    assert [request.recipe.exposure for request in session.asked] == [0.0, 4.0, 4.0]
+    run(make_plan(Job(a_shot(tmp_path / "in"), f"{tmp_path}/out/", recipe)), session, [])
+    assert session.probed == [] and session.asked[0].recipe == recipe
+
+
+def test_when_a_still_serves_frames_then_it_is_probed_itself(tmp_path: Path) -> None:
+    (tmp_path / "still.exr").touch()
+    plan = make_plan(Job(f"{tmp_path}/still.exr", f"{tmp_path}/out/e.####.exr", AGED, "1-3"))
+    assert plan.probes[0] == (f"{tmp_path}/still.exr", 0)
+
+
+@pytest.mark.parametrize("error", [GeneratorError("No model."), NO_FACE, HostError("Dead.")])
+def test_when_the_session_cannot_be_opened_then_no_frame_is_tried(
+    error: LineamentError, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, log = FakeSession({0: error}), tmp_path / "log"
+    outcome = run(a_plan(), session, [PlainReporter(), JsonReporter(log)])
+    assert (outcome.exit_code, session.asked, outcome.left) == (error.exit_code, [], (1, 2, 3, 4))
+    assert capsys.readouterr().err.count(f"What: {error.what}") == 1
+    assert json.loads(log.read_text().splitlines()[-1])["error"]["what"] == error.what
 
 
 def test_when_a_run_ends_then_one_line_counts_and_names_what_to_do_again(

@@ -219,6 +219,7 @@ def a_running_edit(studio: Studio, tmp_path: Path) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stderr is not None
+    assert process.stderr.readline().startswith("exposure ")
     assert process.stderr.readline().startswith("frame 1001")
     return process
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lineament.core.io import read_frame
+from lineament.core.io import read_frame, write_frame
 from lineament.core.recipe_file import parse_keys
 from lineament.plugin import cli_edit
 from lineament.plugin.cli import main
@@ -32,6 +32,13 @@ def same_signals() -> Iterator[None]:
 
 def planes(path: Path | str) -> dict[str, np.ndarray]:
     return dict(read_frame(path).parts[0].planes)
+
+
+def scaled(source: str, target: Path, number: int, gain: float) -> None:
+    frame = read_frame(source, number)
+    layer = frame.layer("")
+    rgb = frame.rgb(layer) * np.float32(gain)
+    write_frame(target, frame.with_rgb(layer, rgb, np.ones(rgb.shape[:2], bool)))
 
 
 def test_when_options_and_declaration_are_compared_then_none_is_missing() -> None:
@@ -54,10 +61,29 @@ def test_when_a_shot_is_edited_then_only_colour_inside_the_face_differs(
         changed = before["R"] != after["R"]
         assert 0 < changed.mean() < 0.9
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [event["event"] for event in events] == ["start", "frame", "frame", "frame", "summary"]
-    assert events[1]["report"]["strengths"] == {"age": 2.0}
-    assert events[1]["report"]["exposure"] == events[3]["report"]["exposure"] > 0.0
-    assert {"read", "invert", "composite", "write"} <= set(events[1]["report"]["stages"])
+    assert [event["event"] for event in events] == ["start", "exposure", "frame", "frame", "frame", "summary"]
+    assert events[2]["report"]["strengths"] == {"age": 2.0}
+    assert events[1]["exposure"] == events[2]["report"]["exposure"] == events[4]["report"]["exposure"] > 0.0
+    assert {"read", "invert", "composite", "write"} <= set(events[2]["report"]["stages"])
+
+
+def test_when_a_shot_is_rendered_in_chunks_or_resumed_then_the_bytes_are_the_same(
+    studio: Studio, tmp_path: Path
+) -> None:
+    plates = tmp_path / "plates"
+    plates.mkdir()
+    for number, gain in ((1001, 1.0), (1002, 0.1), (1003, 1.0)):  # the light goes out and comes back
+        scaled(studio.plate.replace("####", str(number)), plates / f"shot.{number}.exr", number, gain)
+    shot = Studio(studio.folder, studio.model, str(plates / "shot.####.exr"), studio.track)
+
+    def rendered(folder: str, *more: str) -> bytes:
+        assert main(shot.arguments(tmp_path / folder, "--set", "age=2", *more)) == 0
+        return (tmp_path / folder / "shot.1002.exr").read_bytes()
+
+    whole = rendered("whole", "--frames", "1001-1002")
+    assert rendered("chunk", "--frames", "1002") == whole
+    (tmp_path / "whole" / "shot.1002.exr").unlink()
+    assert rendered("whole", "--skip-existing") == whole
 
 
 def test_when_nothing_is_asked_then_the_plate_is_copied_bit_for_bit(studio: Studio, tmp_path: Path) -> None:
@@ -218,7 +244,7 @@ def bad_calls(studio: Studio, tmp_path: Path) -> dict[str, tuple[list[str], int,
         "bad set": (call("--set", "age"), 2, "--set age.*--set age=1.5"),
         "bad keys": (call("--keys", "age=first:1"), 2, "first:1"),
         "too strong": (call("--set", "age=50"), 2, "50"),
-        "bad frames": ([*studio.arguments(out), "--frames", "10o1"], 3, "10o1"),
+        "bad frames": ([*studio.arguments(out), "--frames", "10o1"], 2, "10o1"),
         "bad policy": (call("--missing", "guess"), 2, "guess"),
         "bad choice": (call("--inverter", "magic"), 2, "magic"),
         "mix out of range": (call("--mix", "1.5"), 2, "1.5"),
@@ -283,7 +309,7 @@ def test_when_something_unforeseen_happens_then_details_go_to_a_file(
     def bug(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("lineament.plugin.batch.resolve", bug)
+    monkeypatch.setattr("lineament.plugin.plan.resolve", bug)
     assert main(studio.arguments(tmp_path)) == 1
     said = capsys.readouterr().err
     path = re.search(r"written to (\S+\.txt)", said)

@@ -32,3 +32,11 @@ def test_when_a_host_names_the_plate_as_output_then_the_plate_stays(
         with pytest.raises(PlateError, match="is the input plate itself"):
             session.render(FrameRequest(str(plate), str(output), 1001, AGED))
     assert plate.read_bytes() == before
+
+
+def test_when_a_plate_is_probed_then_the_exposure_of_its_render_is_told(
+    session: LocalSession, studio: Studio, tmp_path: Path
+) -> None:
+    plate = studio.plate.replace("####", "1001")
+    result = session.render(FrameRequest(plate, str(tmp_path / "out.exr"), 1001, AGED))
+    assert session.probe(plate, 1001, AGED) == result.report["exposure"] > 0.0

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lineament.core.errors import GeneratorError, HostError, PlateError, RecipeError
+from lineament.core.errors import FaceError, GeneratorError, HostError, PlateError, RecipeError
 from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.plugin import messages
 from lineament.plugin.messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
@@ -148,6 +148,59 @@ def test_when_the_worker_dies_again_then_a_host_error_quotes_its_last_words(work
     assert worker.render(a_request()).number == 1002
 
 
+@pytest.mark.parametrize("kind", ["local", "worker"])
+def test_when_a_plate_is_probed_then_its_exposure_or_its_error_arrives(
+    kind: str, worker: WorkerSession
+) -> None:
+    session: Session = a_local() if kind == "local" else worker
+    assert session.probe("ok", 8, RECIPE) == 8.0
+    with pytest.raises(FaceError, match="No face"):
+        session.probe("no-face", 8, RECIPE)
+
+
+@pytest.mark.parametrize("kind", ["local", "worker"])
+def test_when_a_cancel_comes_just_before_a_frame_then_it_is_not_lost(
+    kind: str, worker: WorkerSession
+) -> None:
+    session: Session = a_local() if kind == "local" else worker
+    session.open()
+    session.cancel()
+    with pytest.raises(RenderCancelled):
+        session.render(a_request())
+    assert session.render(a_request()).number == 1002
+
+
+@pytest.mark.parametrize("kind", ["local", "worker"])
+def test_when_a_cancel_comes_while_probing_then_it_ends_the_probe(kind: str, worker: WorkerSession) -> None:
+    session: Session = a_local() if kind == "local" else worker
+    session.open()
+    timer = threading.Timer(0.3, session.cancel)
+    timer.start()
+    with pytest.raises(RenderCancelled):
+        session.probe("wait", 1, RECIPE)
+    timer.join()
+    assert session.probe("ok", 2, RECIPE) == 2.0
+
+
+def test_when_a_cancel_comes_while_opening_then_the_worker_is_ended() -> None:
+    session = a_worker(model="slow")
+    timer = threading.Timer(0.5, session.cancel)
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(RenderCancelled):
+        session.render(a_request())
+    assert time.monotonic() - start < 8.0 and session.pid is None
+    timer.join()
+
+
+def test_when_opening_fails_then_the_next_frame_hears_the_same_reason() -> None:
+    with a_worker(model="missing") as session:
+        for _ in range(2):
+            with pytest.raises(GeneratorError, match="No such model"):
+                session.render(a_request())
+            assert session.pid is None
+
+
 @pytest.mark.parametrize("behaviour", ["wait", "deaf"])
 def test_when_a_frame_is_cancelled_then_the_session_is_free_again(
     behaviour: str, worker: WorkerSession
@@ -179,7 +232,10 @@ def test_when_the_heartbeat_stops_then_the_worker_counts_as_dead() -> None:
 def test_when_the_protocol_differs_then_both_versions_are_named() -> None:
     with (
         a_worker("old") as session,
-        pytest.raises(HostError, match=f"protocol 0, this side {messages.PROTOCOL_VERSION}"),
+        pytest.raises(
+            HostError,
+            match=f"protocol {messages.PROTOCOL_VERSION - 1}, this side {messages.PROTOCOL_VERSION}",
+        ),
     ):
         session.open()
 
@@ -223,3 +279,30 @@ def test_when_the_parent_is_killed_then_the_worker_ends_too(tmp_path: Path) -> N
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
         assert wait_until_dead(pid, 5.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_when_the_parent_is_killed_during_a_frame_then_the_worker_cleans_up(tmp_path: Path) -> None:
+    temporary, script = tmp_path / "temporary", tmp_path / "parent.py"
+    script.write_text(
+        "import sys, threading\n"
+        "from lineament.core.recipe import EditRecipe\n"
+        "from lineament.plugin.session import WorkerSession\n"
+        "from lineament.plugin.messages import FrameRequest, ToolChoices\n"
+        f"session = WorkerSession(ToolChoices(), (sys.executable, {str(FAKE)!r}))\n"
+        "session.open()\n"
+        "print(session.pid, flush=True)\n"
+        f"session.render(FrameRequest('tidy:{temporary}', 'o.exr', 1, EditRecipe()))\n"
+    )
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+        end = time.monotonic() + 5.0
+        while not temporary.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert temporary.exists()
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+        assert wait_until_dead(pid, 8.0)
+    assert not temporary.exists()

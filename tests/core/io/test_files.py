@@ -178,35 +178,3 @@ def test_when_many_outputs_exist_then_each_file_is_looked_at_once(tmp_path, monk
     outputs[7].unlink()
     outputs[7].hardlink_to(plates[12])
     assert files.overwritten(plates, outputs) == outputs[7]
-
-
-def test_when_a_killed_process_left_a_temporary_then_the_next_writer_removes_it(tmp_path, listing):
-    target = tmp_path / "plate.1001.exr"
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    stale = files.temporary_of(target, gone.pid)
-    kept = [
-        files.temporary_of(target, os.getppid()),  # its process lives
-        files.temporary_of(tmp_path / "plate.1002.exr", gone.pid),  # another frame
-        tmp_path / f".plate.1001.exr.ffffffff-{gone.pid}.tmp.exr",  # another host
-    ]
-    for path in (stale, *kept):
-        path.write_bytes(b"half")
-    with files.replacing(target) as temporary:
-        temporary.write_bytes(b"whole")
-    assert listing() == sorted(["plate.1001.exr", *(path.name for path in kept)])
-
-
-def test_when_many_outputs_exist_then_each_file_is_looked_at_once(tmp_path, monkeypatch):
-    plates = [tmp_path / f"p.{number}.exr" for number in range(20)]
-    outputs = [tmp_path / f"o.{number}.exr" for number in range(20)]
-    for path in plates + outputs:
-        path.touch()
-    looked: list[Path] = []
-    real = files._identity
-    monkeypatch.setattr(files, "_identity", lambda path: looked.append(path) or real(path))
-    assert files.overwritten(plates, outputs) is None
-    assert len(looked) == 40
-    outputs[7].unlink()
-    outputs[7].hardlink_to(plates[12])
-    assert files.overwritten(plates, outputs) == outputs[7]

@@ -1,0 +1,176 @@
+"""What a job will do: every path resolved and checked before the first pixel, and nothing written.
+
+Refused is what would fail later or destroy something. A plan depends on the shot and on what was asked, so that a
+farm's chunks and a resumed run give the pixels of one long run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lineament.core.errors import LineamentError, PlateError
+from lineament.core.io.files import overwritten
+from lineament.core.io.sequences import (
+    FramePath,
+    MissingPolicy,
+    format_frames,
+    frame_path,
+    has_token,
+    resolve,
+)
+from lineament.core.recipe import EditRecipe
+
+from .messages import FrameRequest
+
+Existing = Literal["refuse", "overwrite", "skip"]
+_SAME_FORMAT = {".jpg": ".jpeg", ".tif": ".tiff"}
+
+MAX_PROBES = 8
+"""How many plates are looked at for a face to expose for."""
+
+
+class UsageError(LineamentError):
+    """The command as given cannot be right, or would destroy something."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked: a plate pattern, where to write, which frames, and what to do to them."""
+
+    plate: str
+    output: str
+    recipe: EditRecipe
+    frames: str = ""
+    missing: MissingPolicy = "error"
+    existing: Existing = "refuse"
+    keep_going: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done: one request per frame, and the frames left out because their output exists.
+
+    ``probes`` depends on the shot alone, never on the frames asked for or left: a farm's chunks and a resumed run
+    must give the pixels of one long run.
+    """
+
+    requests: tuple[FrameRequest, ...]
+    skipped: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
+    probes: tuple[tuple[str, int], ...] = ()
+    """Plates and their numbers, one of which the exposure is chosen on; none if there is nothing to choose."""
+
+
+def make_plan(job: Job) -> Plan:
+    """Resolve and check every path of a job; nothing is written. Raises PlateError or UsageError."""
+    try:
+        return _planned(job)
+    except OSError as err:
+        raise PlateError(
+            f"A path of the job cannot be looked at: {err.strerror or err}.",
+            where=str(err.filename or job.output),
+            remedy="Check the permissions of its folder.",
+        ) from err
+
+
+def _planned(job: Job) -> Plan:
+    frames = resolve(job.plate, job.frames, job.missing)
+    target = _output_pattern(job, len(frames))
+    outputs = [frame_path(target, frame.number) for frame in frames]
+    _refuse_plate_as_output(frames, outputs)
+    _refuse_other_format(frames[0].path, outputs[0])
+    _refuse_unwritable(outputs[0].parent)
+    exists = [frame.number for frame, output in zip(frames, outputs, strict=True) if output.exists()]
+    if exists and job.existing == "refuse":
+        raise UsageError(
+            f"{len(exists)} output file(s) exist already: frames {format_frames(exists)}.",
+            where=str(target),
+            remedy="Say --overwrite or --skip-existing, or choose another output.",
+        )
+    skipped = tuple(exists) if job.existing == "skip" else ()
+    requests = tuple(
+        FrameRequest(str(frame.path), str(output), frame.number, job.recipe, job.existing == "overwrite")
+        for frame, output in zip(frames, outputs, strict=True)
+        if frame.number not in skipped
+    )
+    held = tuple(frame.number for frame in frames if frame.is_held)
+    return Plan(requests, skipped, held, _probes(job, frames) if _asks_for_exposure(requests) else ())
+
+
+def _asks_for_exposure(requests: Sequence[FrameRequest]) -> bool:
+    """Whether any frame is edited and the recipe leaves the exposure open."""
+    if not requests or requests[0].recipe.exposure != 0.0 or requests[0].recipe.mix == 0.0:
+        return False
+    return any(request.recipe.strengths_at(request.number) for request in requests)
+
+
+def _probes(job: Job, frames: Sequence[FramePath]) -> tuple[tuple[str, int], ...]:
+    """The shot's first plates on disk; of a still itself, by its own number and then by those asked for, because a
+    track may know only these."""
+    candidates = [(str(frame.path), frame.number) for frame in resolve(job.plate)]
+    if not has_token(job.plate):
+        candidates += sorted((str(frame.path), frame.number) for frame in frames)
+    return tuple(dict.fromkeys(candidates))[:MAX_PROBES]
+
+
+def _output_pattern(job: Job, count: int) -> Path:
+    """Where frames go: a pattern, one file for one frame, or a folder that keeps the plate's file names."""
+    output = Path(job.output)
+    if has_token(job.output):
+        return output
+    if output.is_dir() or job.output.endswith(("/", os.sep)) or not output.suffix:
+        return output / Path(job.plate).name
+    if count > 1:
+        raise UsageError(
+            f"{count} frames cannot all be written to one file.",
+            where=job.output,
+            remedy="Put a frame token into the name, for example out.####.exr, or name a folder.",
+        )
+    return output
+
+
+def _refuse_plate_as_output(frames: Sequence[FramePath], outputs: Sequence[Path]) -> None:
+    plate = overwritten([frame.path for frame in frames], outputs)
+    if plate is not None:
+        raise UsageError(
+            "The output is the plate itself.",
+            where=str(plate),
+            remedy="Choose another folder or name with -o.",
+        )
+    if len(set(outputs)) < len(outputs):
+        raise UsageError(
+            f"{len(outputs)} frames would be written to {len(set(outputs))} file(s).",
+            where=str(outputs[0]),
+            remedy="Put a frame token into the output's name, for example out.####.exr.",
+        )
+
+
+def _refuse_other_format(plate: Path, output: Path) -> None:
+    kinds = [_SAME_FORMAT.get(path.suffix.lower(), path.suffix.lower()) for path in (plate, output)]
+    if kinds[0] != kinds[1]:
+        raise UsageError(
+            f"The plate is a {kinds[0] or 'nameless'} file and the output a {kinds[1] or 'nameless'} one.",
+            where=str(output),
+            remedy="Edited frames keep the format of their plate; convert them afterwards.",
+        )
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """The nearest folder that exists must be one, and writable; missing ones are made with the first
+    frame."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        why = "is not a folder" if not nearest.is_dir() else "may not be written to"
+        raise PlateError(
+            f"The output cannot be written: {nearest} {why}.",
+            where=str(folder),
+            remedy="Choose another output with -o, or change the folder's permissions.",
+        )
