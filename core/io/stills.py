@@ -1,9 +1,14 @@
 """Display-referred stills (PNG, TIFF, JPEG) in and out at the depth they came with.
 
 Values are code values: 8 or 16 bit integers, unassociated alpha left as it is, no gamma applied; colour.py
-decides what they mean. PNG and TIFF come back bit for bit. JPEG is lossy by nature: it is written only when
-the name asks for it, at the best quality, and even an untouched picture is encoded anew. Whoever wants an
+decides what they mean. PNG and TIFF pixels come back bit for bit. JPEG is lossy by nature: it is written only
+when the name asks for it, at the best quality, and even an untouched picture is encoded anew. Whoever wants an
 unedited JPEG copies the file.
+
+Pixels are read as they are stored; a note that a viewer should turn them (EXIF Orientation) is kept beside
+them. The notes of a PNG come back byte for byte (``png_notes``); those of TIFF and JPEG go through
+OpenImageIO, which adds EXIF or XMP of its own. A palette PNG or TIFF comes back as plain RGB of equal colours.
+CMYK and Lab are refused: the library would turn them into RGB by a formula without a profile.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import OpenImageIO as oiio
 
 from ..errors import PlateError
 from ..frame import Attribute, Frame, Part, Plane, Window
+from . import png_notes
 from .exr import damaged, library_border, open_for_reading
 from .files import replacing
 
@@ -26,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16}
+_PNG_NOTES = "png:chunks"
+_FOREIGN_COLOURS = ("CMYK", "YCCK", "CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 _LOSSLESS_TIFF = ("none", "lzw", "zip", "packbits")
 # What the reader notes about the file's storage; given back they would contradict what is written.
 _OWN_NOTES = (
@@ -35,6 +43,7 @@ _OWN_NOTES = (
     "compression",
     "thumbnail_",
     "tiff:",
+    _PNG_NOTES,
 )
 
 
@@ -50,12 +59,18 @@ def read_still(path: Path, number: int) -> Frame:
             raise damaged(path, f"it is {kind}")
         if picture.seek_subimage(1, 0):
             raise PlateError("The file has several pages.", where=str(path), remedy="Save one page per file.")
+        picture.geterror()  # that there is no second page was an error to the reader
         if not picture.seek_subimage(0, 0):
             raise damaged(path, picture.geterror())
+        _refuse_foreign_colours(spec, kind, path)
         if kind == "jpeg" and _is_cut_short(path.read_bytes()):
             raise damaged(path, "the JPEG ends too early")
         planes = _read_planes(picture, spec, path)
-        header = tuple(Attribute(str(f.name), str(f.type), f.value) for f in spec.extra_attribs)
+        header = tuple(
+            Attribute(str(_legible(f.name)), str(f.type), _legible(f.value)) for f in spec.extra_attribs
+        )
+        if kind == "png":
+            header += (Attribute(_PNG_NOTES, "chunks", png_notes.read(path)),)
     window = Window(0, 0, spec.width, spec.height)
     aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0)) or 1.0
     codec = str(spec.get_string_attribute("compression", ""))
@@ -75,12 +90,12 @@ def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
     _check_writable(frame, kind, planes, path)
     if kind == "jpeg":
         _log.warning("%s: JPEG is lossy; pixels that were not edited change too", path)
-    spec = _spec_of(part, kind, str(planes[0].dtype))
     remedy = "Check the free space and the permissions; nothing was left behind."
     with (
         replacing(path, overwrite=overwrite) as temporary,
         library_border(path, "Cannot write the still", remedy),
     ):
+        spec = _spec_of(part, kind, str(planes[0].dtype))
         out = oiio.ImageOutput.create(str(temporary))
         if out is None:
             raise _failed(path, oiio.geterror())
@@ -88,6 +103,8 @@ def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
             pixels = np.ascontiguousarray(np.stack(planes, axis=-1))
             if not (out.open(str(temporary), spec) and out.write_image(pixels) and out.close()):
                 raise _failed(path, out.geterror())
+        if kind == "png":
+            _write_png_notes(temporary, part)
         _verify(temporary, pixels, path, exact=kind != "jpeg")
 
 
@@ -109,12 +126,45 @@ def _read_planes(picture: oiio.ImageInput, spec: oiio.ImageSpec, path: Path) -> 
             remedy="Save it with 8 or 16 bits per channel, or as EXR if it is scene-linear.",
         )
     pixels: Any = picture.read_image(0, 0, 0, spec.nchannels, oiio.TypeDesc(depth))
-    if pixels is None:
-        raise damaged(path, picture.geterror())
+    complaint = str(picture.geterror())  # a JPEG with damaged data is decoded all the same, with a remark
+    if pixels is None or complaint:
+        raise damaged(path, complaint)
     if pixels.shape != (spec.height, spec.width, spec.nchannels) or pixels.dtype != _DTYPES[depth]:
         raise damaged(path, f"{pixels.shape} {pixels.dtype} pixels were decoded")
     pixels.flags.writeable = False
     return {str(name): pixels[..., index] for index, name in enumerate(spec.channelnames)}
+
+
+def _refuse_foreign_colours(spec: oiio.ImageSpec, kind: str, path: Path) -> None:
+    colours = str(spec.get_string_attribute(f"{kind}:ColorSpace", ""))
+    if colours in _FOREIGN_COLOURS:
+        raise PlateError(
+            f"The still holds {colours} colours, not RGB.",
+            where=str(path),
+            remedy="Convert it to RGB in the application that it comes from.",
+        )
+
+
+def _legible(value: object) -> object:
+    """Read text that is not UTF-8 as Latin-1, as PNG and the older EXIF mean it; other values pass."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
+
+
+def _write_png_notes(temporary: Path, part: Part) -> None:
+    """Carry the chunks of a PNG over; from another format keep the library's, less what it made up."""
+    notes = part.attribute(_PNG_NOTES)
+    if notes is not None and isinstance(notes.value, bytes):
+        png_notes.splice(temporary, notes.value)
+        return
+    turned = part.attribute("Orientation")
+    value = 1 if turned is None else turned.value
+    png_notes.strip_invented(temporary, value if isinstance(value, int) and 1 <= value <= 8 else 1)
 
 
 def _is_cut_short(jpeg: bytes) -> bool:
@@ -139,7 +189,9 @@ def _spec_of(part: Part, kind: str, depth: str) -> oiio.ImageSpec:
     spec.channelnames = part.channels
     for field in part.header:
         if not field.name.startswith(_OWN_NOTES):
-            spec.attribute(field.name, oiio.TypeDesc(field.kind), field.value)
+            # A number in a type of its own (uint16) would be dropped without a word.
+            kind_of = "int" if isinstance(field.value, int) else field.kind
+            spec.attribute(field.name, oiio.TypeDesc(kind_of), field.value)
     spec.attribute("oiio:UnassociatedAlpha", 1)
     if kind == "tiff":
         spec.attribute("compression", part.compression if part.compression in _LOSSLESS_TIFF else "zip")

@@ -9,6 +9,7 @@ import OpenImageIO as oiio
 import pytest
 from lineament.core.errors import PlateError
 from lineament.core.io import read_frame, write_frame
+from PIL import Image, PngImagePlugin
 
 
 def a_still(path, dtype="uint8", channels=3, **attributes):
@@ -126,6 +127,84 @@ def test_when_a_still_is_cut_short_then_it_is_refused(suffix, share, tmp_path):
     with pytest.raises(PlateError) as caught:
         read_frame(broken)
     assert caught.value.where == str(broken) and caught.value.remedy
+
+
+ORIENTATION = 0x112
+
+
+def a_picture(mode="RGB", size=(40, 30)) -> Image.Image:
+    rng = np.random.default_rng(5)
+    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)).convert(mode)
+
+
+def chunks_of(path) -> list[tuple[bytes, bytes]]:
+    data, at, found = path.read_bytes(), 8, []
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
+        at += 12 + size
+    return [(kind, content) for kind, content in found if kind != b"IDAT"]
+
+
+@pytest.mark.parametrize("target", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("source", [".jpg", ".png", ".tif"])
+def test_when_a_viewer_turns_the_still_then_it_turns_the_copy_too(source, target, tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    a_picture().save(tmp_path / f"a{source}", exif=exif)
+    frame = read_frame(tmp_path / f"a{source}")
+    write_frame(tmp_path / f"b{target}", frame)
+    with Image.open(tmp_path / f"b{target}") as copy:
+        assert copy.getexif()[ORIENTATION] == 6
+    assert frame.parts[0].data_window.width == 40 == read_frame(tmp_path / f"b{target}").rgb().shape[1]
+
+
+def test_when_a_png_holds_text_of_any_alphabet_then_every_note_comes_back(tmp_path):
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("Comment", "caf\xe9")
+    notes.add_itxt("Author", "J\xf6rg \u2603", "de", "Autor")
+    notes.add_text("Pr\xe9nom", "x")
+    notes.add_text("Long", "again " * 50, zip=True)
+    a_picture().save(tmp_path / "a.png", pnginfo=notes, dpi=(72, 72))
+    frame = read_frame(tmp_path / "a.png")
+    assert frame.header_value(None, "Comment") == "caf\xe9"
+    write_frame(tmp_path / "b.png", frame)
+    assert chunks_of(tmp_path / "b.png") == chunks_of(tmp_path / "a.png")
+    for other in ("b.tif", "b.jpg"):
+        write_frame(tmp_path / other, frame)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_when_a_still_becomes_a_png_then_nothing_is_claimed_that_it_did_not_say(suffix, tmp_path):
+    a_picture().save(tmp_path / f"a{suffix}")
+    write_frame(tmp_path / "b.png", read_frame(tmp_path / f"a{suffix}"))
+    kinds = {kind for kind, _ in chunks_of(tmp_path / "b.png")}
+    assert not kinds & {b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"oFFs"}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_when_the_still_is_cmyk_then_it_is_refused(suffix, tmp_path):
+    a_picture("CMYK").save(tmp_path / f"a{suffix}")
+    with pytest.raises(PlateError, match=r"CMYK colours, not RGB.*Convert"):
+        read_frame(tmp_path / f"a{suffix}")
+
+
+def test_when_the_png_has_a_palette_then_its_colours_come_back_as_rgb(tmp_path):
+    picture = a_picture("P")
+    picture.save(tmp_path / "a.png", transparency=3)
+    write_frame(tmp_path / "b.png", read_frame(tmp_path / "a.png"))
+    with Image.open(tmp_path / "a.png") as source, Image.open(tmp_path / "b.png") as copy:
+        assert np.array_equal(source.convert("RGBA"), copy.convert("RGBA")) and copy.mode == "RGBA"
+
+
+def test_when_the_decoder_remarks_on_a_jpeg_then_it_is_refused(tmp_path):
+    a_picture(size=(200, 150)).save(tmp_path / "a.jpg", quality=90)
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200] = b"\xff\x11" * 100
+    (tmp_path / "a.jpg").write_bytes(bytes(data))
+    with pytest.raises(PlateError, match="damaged"):
+        read_frame(tmp_path / "a.jpg")
 
 
 def test_when_a_tiff_has_pages_then_it_is_refused(tmp_path):
