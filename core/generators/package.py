@@ -235,7 +235,7 @@ def save_package(
     contents |= {filename: to_json(values) for filename, values in (documents or {}).items()}
     architecture = architecture_named("stylegan2")
     card = GeneratorCard(
-        id=generator_id(rounded),
+        id=generator_id(rounded, generator.config.conv_clamp),
         name=name,
         architecture=architecture.name,
         resolution=generator.resolution,

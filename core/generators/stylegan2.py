@@ -62,9 +62,14 @@ class StyleGAN2Config:
         return 2 * len(self.resolutions)
 
 
-def generator_id(state: dict[str, Tensor]) -> str:
-    """16 hex digits that stand for these weights: SHA-256 over names, shapes and float32 bytes, in name order."""
+def generator_id(state: dict[str, Tensor], conv_clamp: float | None = None) -> str:
+    """16 hex digits that stand for what these weights draw.
+
+    SHA-256 over names, shapes and float32 bytes, in name order; a clamp changes the pictures, so it counts too.
+    """
     digest = hashlib.sha256()
+    if conv_clamp is not None:
+        digest.update(f"conv_clamp={conv_clamp:g}".encode())
     for name in sorted(state):
         values = np.ascontiguousarray(state[name].detach().to("cpu", torch.float32).numpy())
         digest.update(f"{name}{tuple(values.shape)}".encode())
@@ -269,7 +274,7 @@ class StyleGAN2(nn.Module):
     @property
     def id(self) -> str:
         """Hash of the weights, computed once; see ``generator_id``."""
-        self._id = self._id or generator_id(self.state_dict())
+        self._id = self._id or generator_id(self.state_dict(), self.config.conv_clamp)
         return self._id
 
     @property
