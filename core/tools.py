@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .curve import Curve, curve_named
-from .devices import choose_device
+from .devices import choose_device, device_errors
 from .directions.library import DirectionLibrary, load_library
 from .errors import FaceError, GeneratorError, RecipeError
 from .faces.base import Alignment, FaceLocator
@@ -79,8 +79,9 @@ def open_tools(options: ToolOptions) -> Tools:
     """Load and connect everything. Raises GeneratorError, DeviceError, FaceError or RecipeError."""
     device = choose_device(options.device)
     package = load_package(options.model)
-    generator = package.generator.to(device)
-    inverter = build_inverter(package, generator, options.inverter, device, options.seed)
+    with device_errors(device):
+        generator = package.generator.to(device)
+        inverter = build_inverter(package, generator, options.inverter, device, options.seed)
     if options.cache:
         inverter = CachedInverter(inverter, LatentCache(Path(options.cache)), generator.id)
     return Tools(

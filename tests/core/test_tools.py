@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from lineament.core import tools
-from lineament.core.errors import GeneratorError
+from lineament.core.errors import DeviceError, GeneratorError
 from lineament.core.faces.base import LANDMARK_NAMES
 from lineament.core.faces.network import NetworkLocator
 from lineament.core.faces.track import TrackLocator
@@ -258,3 +258,12 @@ def test_when_no_package_has_a_segmenter_then_there_is_none(
     package = save()
     monkeypatch.setattr(tools, "open_package", lambda name: package)
     assert build_segmenter(package) is None
+
+
+def test_when_the_model_does_not_fit_the_device_then_it_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(EncoderNet, "to", full)
+    with pytest.raises(DeviceError, match="Out of memory on cpu"):
+        open_tools(ToolOptions())
