@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,13 +103,21 @@ def canonical_name(handle: OcioConfig, name: str, *, where: str) -> str:
 
 
 def _suggestion(handle: OcioConfig, name: str) -> str:
-    names = [str(space) for space in handle.config.getColorSpaceNames()]
-    aliases = [str(alias) for space in names for alias in handle.config.getColorSpace(space).getAliases()]
+    """Close names, quoted, or all of them; data spaces are left out, as naming one would be the next error."""
+    spaces = [space for space in handle.config.getColorSpaces() if not space.isData()]
+    names = [str(space.getName()) for space in spaces]
+    aliases = [str(alias) for space in spaces for alias in space.getAliases()]
     folded = {candidate.casefold(): candidate for candidate in [*aliases, *names]}
     close = difflib.get_close_matches(name.casefold(), folded, n=4, cutoff=0.5)
     if close:
-        return f"Did you mean {', '.join(folded[match] for match in close)}?"
-    return f"It knows: {', '.join(names)}."
+        return f"Did you mean {_quoted([folded[match] for match in close], ' or ')}?"
+    return f"It knows: {_quoted(names, ', ')}."
+
+
+def _quoted(names: Sequence[str], last: str) -> str:
+    """``"a", "b" or "c"``."""
+    *first, final = (f'"{name}"' for name in names) if names else ("nothing",)
+    return last.join([", ".join(first), final]) if first else final
 
 
 def first_known(handle: OcioConfig, names: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,21 @@ def test_when_a_name_is_mistyped_then_close_matches_are_offered(name: str) -> No
 def test_when_a_name_resembles_nothing_then_all_spaces_are_listed() -> None:
     with pytest.raises(ColourError, match=r"It knows: .*ACEScg"):
         resolve_colour("a.exr", colourspace="qqqqqqq")
+
+
+@pytest.mark.parametrize("name", ["nope", "raww", "utility data", "unknwon", "qqqqqqq"])
+def test_when_a_name_is_wrong_then_no_data_space_is_offered(name: str) -> None:
+    config = ocio.Config.CreateFromFile(PINNED_CONFIG)
+    with pytest.raises(ColourError) as caught:
+        resolve_colour("a.exr", colourspace=name)
+    offered = re.findall(r'"([^"]+)"', caught.value.remedy)
+    assert offered, caught.value.remedy
+    assert not any(config.getColorSpace(space).isData() for space in offered)
+
+
+def test_when_matches_are_offered_then_they_are_quoted() -> None:
+    with pytest.raises(ColourError, match=r'Did you mean ("[^"]+", )*"[^"]+" or "[^"]+"\?'):
+        resolve_colour("a.exr", colourspace="ACESgc")
 
 
 def test_when_data_is_named_as_colour_then_it_is_refused() -> None:
