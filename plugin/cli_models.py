@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from lineament.core.errors import DataError, LineamentError
 
 from .cli_flags import option
 
@@ -24,8 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 @models.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models that can be named with --model."""
-    from lineament.core.errors import GeneratorError
-    from lineament.core.generators.package import available_models, model_folders, read_card
+    from lineament.core.generators.package import available_models, model_folders
 
     from .terminal import out
 
@@ -37,15 +37,31 @@ def list_models(as_json: AsJson = False) -> None:
         )
         return
     for name, folder in found.items():
-        try:
-            card = read_card(folder)
-            text = f"{name}: {card.architecture}, {card.resolution} px, licence {card.licence}, {folder}"
-        except GeneratorError as err:
-            text = f"{name}: DAMAGED, {err.what} {folder}"
-        console.print(text, markup=False)
+        console.print(f"{name}: {_about(folder)}", markup=False)
+    console.print("tiny: untrained, for tests; made in memory, so it has no folder", markup=False)
     if not found:
         places = ", ".join(str(folder) for folder in model_folders())
         console.print(f"No model is installed in {places}. Import one: lineament model import FILE -o FOLDER")
+
+
+def _about(folder: Path) -> str:
+    """What the card says, and whether the files it lists are there; their contents are for inspect."""
+    from lineament.core.errors import GeneratorError
+    from lineament.core.generators.package import read_card
+
+    try:
+        card = read_card(folder)
+    except GeneratorError as err:
+        return f"DAMAGED, {err.what} {folder}"
+    missing = [name for name in sorted(card.files) if not (folder / name).is_file()]
+    trouble = f"INCOMPLETE, without {', '.join(missing)}; " if missing else ""
+    return f"{trouble}{card.architecture}, {card.resolution} px, licence {card.licence}, {folder}"
+
+
+class FolderTakenError(LineamentError):
+    """The folder of a new model package is in use; nothing is replaced."""
+
+    exit_code = 2
 
 
 @models.command("inspect")
@@ -70,9 +86,7 @@ def inspect_model(
 @models.command("import")
 def import_model(
     file: Annotated[Path, typer.Argument(help="Checkpoint to convert: NVIDIA .pkl or rosinality .pt.")],
-    output: Annotated[
-        Path, option("--output", "-o", help="Folder of the new model package; must not exist.")
-    ],
+    output: Annotated[Path, option("--output", "-o", help="Folder of the new model package; new or empty.")],
     name: Annotated[
         str | None, option("--name", help="Name of the model; the folder's name if not given.")
     ] = None,
@@ -85,8 +99,36 @@ def import_model(
 
     from .terminal import out
 
+    _check_paths(file, output)
     card = import_checkpoint(file, output, name=name, licence=licence)
     out().print(f"{output}: {card.architecture}, {card.resolution} px, id {card.id}", markup=False)
+
+
+def _check_paths(file: Path, output: Path) -> None:
+    """Refuse paths that are no good before the weights are read: DataError or FolderTakenError."""
+    try:
+        trouble = "" if file.is_file() else "is a folder" if file.is_dir() else "does not exist"
+        if not trouble:
+            file.open("rb").close()
+        is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
+    except OSError as err:
+        raise DataError(
+            f"A path cannot be looked at: {err.strerror or err}.",
+            where=str(err.filename or file),
+            remedy="Check the permissions.",
+        ) from err
+    if trouble:
+        raise DataError(
+            f"The checkpoint {trouble}.",
+            where=str(file),
+            remedy="Name a file: an NVIDIA .pkl or a rosinality .pt.",
+        )
+    if is_taken:
+        raise FolderTakenError(
+            "The folder of the new model is in use.",
+            where=str(output),
+            remedy="Choose another one with -o, or remove this one first.",
+        )
 
 
 @directions.command("list")

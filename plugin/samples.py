@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from lineament.core.errors import RecipeError
 from lineament.core.generators.stylegan2 import StyleGAN2
 from lineament.core.preview import Tile, from_unit, sheet
 from PIL import Image
+
+from .node_spec import ATTRIBUTE_EDIT
 
 _BATCH = 8
 
@@ -17,8 +20,9 @@ def sample_grid(
     """Draw ``count`` samples, z ~ N(0, 1) from ``seed``, truncated towards the average face, as a sheet.
 
     Pictures are shown in the model's own encoding, which is display-like. A sample does not depend on how
-    many are drawn with it.
+    many are drawn with it. Raises RecipeError for a seed beyond those of an edit.
     """
+    _check_seeds(seed, count)
     tiles = []
     network = generator.to(device)
     for first in range(0, count, _BATCH):
@@ -32,6 +36,17 @@ def sample_grid(
     rows = [tiles[start : start + columns] for start in range(0, count, columns)]
     title = f"truncation {truncation:g}, labels are seeds"
     return sheet(rows, tile_height_px=max(96, generator.resolution), title=title)
+
+
+def _check_seeds(seed: int, count: int) -> None:
+    """Seeds count up from the first, and have the range that the node's seed has."""
+    largest = int(ATTRIBUTE_EDIT.get("seed").maximum or 0)
+    if seed + count - 1 > largest:
+        raise RecipeError(
+            f"{count} faces from seed {seed} on go beyond the largest seed, {largest}.",
+            where="--seed",
+            remedy=f"Choose a seed of at most {largest - count + 1}.",
+        )
 
 
 def _noise(seed: int, size: int) -> torch.Tensor:
