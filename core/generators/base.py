@@ -14,9 +14,9 @@ class GeneratorCard:
 
     ``id`` is the first 16 hex digits of the SHA-256 over the generator's tensors (names, shapes, bytes) and its clamp,
     so it is the same for the same network whatever file it came from. ``architecture`` is "stylegan2"; ``kwargs``
-    rebuilds the network. ``encoding`` names the picture encoding ("lineament-709": core/curve.py's curve on
-    Rec.709, mapped to [-1, 1]; "srgb": clipped sRGB mapped to [-1, 1]). ``alignment`` holds the fields of core/faces/base.py Alignment;
-    ``matte`` is True if the network has only seen faces on flat grey. ``files`` maps file name -> SHA-256.
+    rebuilds the network. ``encoding`` names the picture encoding ("lineament-709": core/curve.py's curve on Rec.709,
+    mapped to [-1, 1]; "srgb": clipped sRGB mapped to [-1, 1]). ``alignment`` holds the fields of core/faces/base.py
+    Alignment; ``matte`` is True if the network has only seen faces on flat grey. ``files`` maps file name -> SHA-256.
     """
 
     id: str
