@@ -84,6 +84,7 @@ def damaged(path: Path, reason: str) -> PlateError:
 
 def read_exr(path: Path, number: int) -> Frame:
     """Return every part, channel and header field of the EXR at ``path``; raise PlateError if unreadable."""
+    _refuse_large_header(path)
     picture = open_for_reading(path)
     with (
         library_border(path, "Cannot decode the EXR", "Render or copy the frame again."),
@@ -119,6 +120,21 @@ def codec_for(part: Part) -> str:
     codec = part.compression.partition(":")[0].lower()
     has_float = any(plane.dtype == np.float32 for plane in part.planes.values())
     return _NEW_CODEC if codec not in _LOSSLESS or (codec == "pxr24" and has_float) else codec
+
+
+def _refuse_large_header(path: Path) -> None:
+    """Look at the header before the library does; whatever else is wrong with the file, that one tells better."""
+    try:
+        if path.is_file():  # opening a pipe would wait for ever
+            exr_header.parse(path)
+    except exr_header.HeaderTooLargeError as err:
+        raise PlateError(
+            f"The EXR's metadata are too large to open: {err}.",
+            where=str(path),
+            remedy="Remove the metadata that pile up from step to step, then write the frame again.",
+        ) from err
+    except (exr_header.HeaderError, OSError, ValueError):
+        return
 
 
 def _read_part(picture: oiio.ImageInput, path: Path, index: int, header: tuple[Attribute, ...]) -> Part:

@@ -26,7 +26,8 @@ MAGIC = 20000630
 TILED, LONG_NAMES, DEEP, MULTI_PART = 0x200, 0x400, 0x800, 0x1000
 LINE_ORDERS = ("increasingY", "decreasingY", "randomY")
 _MAX_BYTES = 64 << 20  # large Cryptomatte manifests take a few MB; more is an attack on memory
-_MAX_FIELDS = 20_000
+MAX_FIELDS = 4096  # of one part; renderers write tens, and the library's time grows with the square
+_MAX_ALL_FIELDS = 20_000  # of all parts together
 _REQUIRED = (
     "pixelAspectRatio",
     "screenWindowCenter",
@@ -59,6 +60,10 @@ class HeaderError(ValueError):
     """The bytes are no EXR header; readers turn this into their own error."""
 
 
+class HeaderTooLargeError(HeaderError):
+    """The header may be sound, but opening it would take the library minutes or gigabytes."""
+
+
 @dataclass(frozen=True)
 class Headers:
     """The fields of every part, the version flags, and the byte after the headers."""
@@ -69,7 +74,7 @@ class Headers:
 
 
 def parse(path: Path) -> Headers:
-    """Return the headers of the EXR at ``path``; raise HeaderError or OSError."""
+    """Return the headers of the EXR at ``path``; raise HeaderError (HeaderTooLargeError) or OSError."""
     with path.open("rb") as handle:
         magic, flags = struct.unpack("<iI", _take(handle, 8))
         if magic != MAGIC:
@@ -77,6 +82,8 @@ def parse(path: Path) -> Headers:
         parts = []
         while fields := _read_fields(handle):
             parts.append(fields)
+            if sum(map(len, parts)) > _MAX_ALL_FIELDS:
+                raise HeaderTooLargeError(f"it has more than {_MAX_ALL_FIELDS} fields")
             if not flags & MULTI_PART:
                 break
         if not parts:
@@ -164,8 +171,10 @@ def _read_fields(handle: BinaryIO) -> tuple[Attribute, ...]:
         (size,) = struct.unpack("<i", _take(handle, 4))
         raw = _take(handle, size)
         fields.append(Attribute(name, kind, decode(kind, raw), raw))
-        if len(fields) > _MAX_FIELDS or handle.tell() > _MAX_BYTES:
-            raise HeaderError("the header is absurdly large")
+        if len(fields) > MAX_FIELDS:
+            raise HeaderTooLargeError(f"one part has more than {MAX_FIELDS} fields")
+        if handle.tell() > _MAX_BYTES:
+            raise HeaderTooLargeError(f"it has more than {_MAX_BYTES >> 20} MB")
     return tuple(fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import replace
 
@@ -310,3 +311,23 @@ def test_when_a_channel_name_is_no_text_then_the_plate_is_refused(nasty_plates, 
     (tmp_path / "a.exr").write_bytes(data)
     with pytest.raises(PlateError, match="are not text"):
         read_frame(tmp_path / "a.exr")
+
+
+@pytest.mark.parametrize(("parts", "fields", "text"), [(1, 4200, "4096 fields"), (9, 2500, "20000 fields")])
+def test_when_the_header_piles_up_fields_then_the_library_never_opens_it(
+    parts, fields, text, tmp_path, monkeypatch
+):
+    header = [Attribute(f"note{index}", "string", "x", b"x") for index in range(fields)]
+    flags = 2 | (exr_header.MULTI_PART if parts > 1 else 0)
+    path = tmp_path / "piled.exr"
+    path.write_bytes(exr_header.serialise([header] * parts, flags))
+    monkeypatch.setattr(oiio.ImageInput, "open", None)
+    with pytest.raises(PlateError, match=rf"metadata are too large.*{text}.*Remove the metadata"):
+        read_frame(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_when_the_plate_is_a_pipe_then_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.exr")
+    with pytest.raises(PlateError, match="not a file"):
+        read_frame(tmp_path / "pipe.exr")
