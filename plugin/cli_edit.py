@@ -101,6 +101,10 @@ def edit(
         from .event_log import refuse_as_log
 
         refuse_as_log(log_json, [name for ask in plan.requests for name in (ask.plate, ask.output)])
+    if plan.requests:
+        from .preflight import check_attributes
+
+        check_attributes(built, choices)
     raise typer.Exit(_describe(plan, choices) if dry_run else _run(job, plan, choices, log_json, worker))
 
 
@@ -137,11 +141,9 @@ def _existing(overwrite: bool, skip_existing: bool) -> Existing:
 
 
 def _describe(plan: Plan, choices: ToolChoices) -> int:
-    from .preflight import check_attributes, describe
+    from .preflight import describe
     from .terminal import out
 
-    if plan.requests:
-        check_attributes(plan.requests[0], choices)
     console = out()
     for name, value in describe(plan, choices):
         console.print(f"{name}: {value}", markup=False)

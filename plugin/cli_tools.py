@@ -43,28 +43,38 @@ def invert(
 ) -> None:
     """Find the latents of a face, and draw crop, reconstruction and their difference to judge them by."""
     given = dict(locals())
-    from lineament.core.io import read_frame, resolve
+    from lineament.core.io import resolve
+    from lineament.core.io.sequences import format_frames
     from lineament.core.preview import sheet
-    from lineament.core.tools import ToolOptions, open_tools
+    from lineament.core.tools import open_tools
 
-    from .inversion_job import invert_frame, save_latent
+    from .batch import exit_code_of
+    from .engine import tool_options
+    from .inversion_job import invert_shot
     from .node_spec import ATTRIBUTE_EDIT
     from .options import build_choices, build_recipe
-    from .terminal import out
+    from .plan import refuse_unwritable
+    from .terminal import out, show_error
 
     values = {p.id: given[p.id] for p in ATTRIBUTE_EDIT.parameters if p.id in given}
     recipe = build_recipe(None, (), (), values)
     paths = resolve(plate, frames)
-    tools = open_tools(ToolOptions(**vars(build_choices(recipe, values))))
-    rows = []
-    for path in paths:
-        frame = read_frame(path.path, path.number)
-        latent, tiles = invert_frame(frame, recipe, tools)
-        target = output / f"{path.path.stem}.latent.safetensors"
-        save_latent(target, latent, frame)
-        rows.append(tiles)
-        out().print(f"frame {path.number}: {target} ({tiles[1].label})", markup=False)
-    _save_picture(output / "inversion.png", sheet(rows, tile_height_px=192))
+    refuse_unwritable(output)
+    console = out()
+    rows, failures = invert_shot(
+        paths,
+        recipe,
+        open_tools(tool_options(build_choices(recipe, values))),
+        output,
+        tell=lambda line: console.print(line, markup=False),
+        show=show_error,
+    )
+    if rows:
+        _save_picture(output / "inversion.png", sheet(rows, tile_height_px=192))
+    if failures:
+        numbers = format_frames(failure.number for failure in failures)
+        console.print(f"{len(rows)} of {len(paths)} frames inverted, failed: {numbers}.", markup=False)
+    raise typer.Exit(exit_code_of(failures, any_done=bool(rows)))
 
 
 def sample(

@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from lineament.core.atomic import write_atomically
-from lineament.core.errors import PlateError
+from lineament.core.devices import device_errors
+from lineament.core.errors import DeviceError, GeneratorError, LineamentError, PlateError
 from lineament.core.frame import Frame
+from lineament.core.io import read_frame
+from lineament.core.io.sequences import FramePath
 from lineament.core.latent import Latent
 from lineament.core.pipeline import see_face, synthesise_pair
 from lineament.core.preview import Picture, Tile, difference, from_unit
 from lineament.core.recipe import EditRecipe
 from lineament.core.tools import Tools
 from safetensors.numpy import save
+
+from .batch import Failure
+
+FORMAT = "lineament-inversion-1"
+"""Not the latent cache's: a cache entry is named by its content and comes and goes, this file is somebody's result."""
+
+
+def invert_shot(
+    paths: Sequence[FramePath],
+    recipe: EditRecipe,
+    tools: Tools,
+    output: Path,
+    *,
+    tell: Callable[[str], None],
+    show: Callable[[LineamentError], None],
+) -> tuple[list[tuple[Tile, ...]], list[Failure]]:
+    """Invert every frame into ``output``: the tiles of those that worked, and the failures of the others.
+
+    ``tell`` gets a line a frame, ``show`` each error. GeneratorError and DeviceError, which every frame would meet
+    again, are raised.
+    """
+    rows: list[tuple[Tile, ...]] = []
+    failures: list[Failure] = []
+    for path in paths:
+        try:
+            frame = read_frame(path.path, path.number)
+            latent, tiles = invert_frame(frame, recipe, tools)
+            target = output / f"{path.path.stem}.latent.safetensors"
+            save_latent(target, latent, frame)
+        except (GeneratorError, DeviceError):
+            raise
+        except LineamentError as err:
+            failures.append(Failure(path.number, err))
+            tell(f"frame {path.number}: FAILED")
+            show(err)
+            continue
+        rows.append(tiles)
+        tell(f"frame {path.number}: {target} ({tiles[1].label})")
+    return rows, failures
 
 
 def invert_frame(frame: Frame, recipe: EditRecipe, tools: Tools) -> tuple[Latent, tuple[Tile, ...]]:
@@ -23,8 +66,9 @@ def invert_frame(frame: Frame, recipe: EditRecipe, tools: Tools) -> tuple[Latent
     Raises FaceError, ColourError, GeneratorError or DeviceError.
     """
     crop = see_face(frame, frame.layer(recipe.layer), recipe, tools).crop
-    latent = tools.inverter.invert(crop)
-    drawn, _ = synthesise_pair(latent, latent, tools)
+    with device_errors(tools.device):
+        latent = tools.inverter.invert(crop)
+        drawn, _ = synthesise_pair(latent, latent, tools)
     error = float(
         np.sqrt(np.mean(((drawn - crop.image) * crop.mask) ** 2) / max(float(crop.mask.mean()), 1e-6))
     )
@@ -39,7 +83,7 @@ def invert_frame(frame: Frame, recipe: EditRecipe, tools: Tools) -> tuple[Latent
 def save_latent(path: Path, latent: Latent, frame: Frame) -> None:
     """Write one latent as safetensors, with its generator's id and the plate it came from."""
     metadata = {
-        "format": "lineament-latent-1",
+        "format": FORMAT,
         "generator_id": latent.generator_id,
         "space": latent.space,
         "source": json.dumps({"plate": frame.path, "frame": frame.number}),

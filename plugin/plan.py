@@ -85,7 +85,7 @@ def _planned(job: Job) -> Plan:
     outputs = [frame_path(target, frame.number) for frame in frames]
     _refuse_plate_as_output(frames, outputs)
     _refuse_other_format(frames[0].path, outputs[0])
-    _refuse_unwritable(outputs[0].parent)
+    refuse_unwritable(outputs[0].parent)
     exists = [frame.number for frame, output in zip(frames, outputs, strict=True) if output.exists()]
     if exists and job.existing == "refuse":
         raise UsageError(
@@ -161,7 +161,7 @@ def _refuse_other_format(plate: Path, output: Path) -> None:
         )
 
 
-def _refuse_unwritable(folder: Path) -> None:
+def refuse_unwritable(folder: Path) -> None:
     """The nearest folder that exists must be one, and writable; missing ones are made with the first
     frame."""
     nearest = folder

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lineament.core.colour import PlateColour, resolve_colour
 from lineament.core.errors import RecipeError
-from lineament.core.frame import Frame, Layer
 from lineament.core.io import read_frame
 from lineament.core.io.sequences import format_frames
+from lineament.core.recipe import EditRecipe
 
 from .messages import FrameRequest, ToolChoices
 from .plan import Plan
@@ -40,28 +39,22 @@ def describe(plan: Plan, choices: ToolChoices) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in lines if value)
 
 
-def check_attributes(request: FrameRequest, choices: ToolChoices) -> None:
-    """Raise RecipeError for an attribute that the model does not have."""
-    from lineament.core.directions.library import load_library  # loads torch; everything else here is light
+def check_attributes(recipe: EditRecipe, choices: ToolChoices) -> None:
+    """Raise RecipeError for an attribute that the model does not have, or a strength or key beyond its limits.
+
+    Between keys strengths are interpolated, so legal keys are legal on every frame.
+    """
+    if not recipe.moves:
+        return
+    from lineament.core.directions.apply import check_strength  # loads torch; everything else here is light
+    from lineament.core.directions.library import load_library
     from lineament.core.generators.package import load_package
 
     library = load_library(load_package(choices.model))
-    for move in request.recipe.moves:
-        library.get(move.attribute)
-
-
-def plate_colour(frame: Frame, layer: Layer, colourspace: str, ocio: str) -> PlateColour:
-    """The colour space of a frame, by the evidence that its header and path hold."""
-    chromaticities = frame.header_value(layer, "chromaticities")
-    interop_id = frame.header_value(layer, "colorInteropID")
-    return resolve_colour(
-        frame.path,
-        chromaticities=chromaticities if isinstance(chromaticities, tuple) else None,
-        interop_id=str(interop_id or ""),
-        display_referred=frame.is_display_referred,
-        colourspace=colourspace,
-        ocio=ocio,
-    )
+    for move in recipe.moves:
+        direction = library.get(move.attribute)
+        for _, value in move.strength.keys:
+            check_strength(direction, value)
 
 
 def _of_first(request: FrameRequest, choices: ToolChoices) -> list[tuple[str, str]]:
@@ -71,9 +64,11 @@ def _of_first(request: FrameRequest, choices: ToolChoices) -> list[tuple[str, st
             where="--track",
             remedy="Give the path of its JSON file.",
         )
+    from lineament.core.pipeline import plate_colour  # loads torch
+
     frame = read_frame(request.plate, request.number)
     layer = frame.layer(request.recipe.layer)
-    colour = plate_colour(frame, layer, request.recipe.colourspace, choices.ocio)
+    colour = plate_colour(frame, layer, request.recipe, choices.ocio)
     window = frame.parts[layer.part].data_window
     pixels = window.width * window.height
     planes = sum(plane.nbytes for part in frame.parts for plane in part.planes.values())

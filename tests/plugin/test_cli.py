@@ -105,10 +105,44 @@ def test_when_a_face_is_inverted_then_latent_and_picture_are_written(
     with safe_open(tmp_path / "latents" / "shot.1001.latent.safetensors", framework="np") as file:
         ws, about = file.get_tensor("ws"), file.metadata()
     assert ws.shape == (card.num_ws, card.w_dim) and np.isfinite(ws).all()
+    assert about["format"] == "lineament-inversion-1"
     assert about["generator_id"] == card.id and json.loads(about["source"])["frame"] == 1001
     with Image.open(tmp_path / "latents" / "inversion.png") as picture:
         assert picture.height > 2 * 192
     assert "rms error" in capsys.readouterr().out
+
+
+def test_when_one_face_is_missing_then_the_other_frames_are_inverted(
+    studio: Studio, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track = json.loads(studio.track.read_text())
+    track["frames"] = [frame for frame in track["frames"] if frame["frame"] != 1003]
+    (tmp_path / "track.json").write_text(json.dumps(track))
+    call = ["invert", studio.plate, "--model", str(studio.model), "--track", str(tmp_path / "track.json")]
+    assert main([*call, "-o", str(tmp_path / "some")]) == 1
+    said = capsys.readouterr()
+    assert "2 of 3 frames inverted, failed: 1003." in said.out and "What: " in said.err
+    assert sorted(path.name for path in (tmp_path / "some").iterdir()) == [
+        "inversion.png",
+        "shot.1001.latent.safetensors",
+        "shot.1002.latent.safetensors",
+    ]
+    assert main([*call, "-o", str(tmp_path / "none"), "--frames", "1003"]) == 3
+    assert not (tmp_path / "none").exists()
+
+
+def test_when_inversion_runs_out_of_memory_then_the_device_is_named(
+    studio: Studio, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr("lineament.plugin.inversion_job.synthesise_pair", full)
+    where = ["--model", str(studio.model), "--track", str(studio.track)]
+    assert main(["invert", studio.plate, "-o", str(tmp_path), *where]) == 5
+    assert "Out of memory on cpu" in capsys.readouterr().err
 
 
 def test_when_samples_are_drawn_then_they_depend_on_the_seed_alone(studio: Studio, tmp_path: Path) -> None:

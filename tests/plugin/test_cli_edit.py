@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lineament.core.io import read_frame, write_frame
+from lineament.core.recipe import EditRecipe
 from lineament.core.recipe_file import parse_keys
 from lineament.plugin import cli_edit
 from lineament.plugin.cli import main
+from lineament.plugin.engine import tool_options
 from lineament.plugin.node_spec import ATTRIBUTE_EDIT
+from lineament.plugin.options import build_choices
 
 from .conftest import FRAMES, Studio, make_model
 
@@ -315,3 +318,24 @@ def test_when_something_unforeseen_happens_then_details_go_to_a_file(
     path = re.search(r"written to (\S+\.txt)", said)
     assert path is not None and "a bug" in Path(path[1]).read_text()
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("ask", [("--set", "smile=9"), ("--keys", "smile=1001:0,1003:9")])
+@pytest.mark.parametrize("mode", [(), ("--dry-run",)], ids=["render", "dry run"])
+def test_when_any_strength_is_beyond_its_limits_then_it_is_refused_before_the_first_frame(
+    mode: tuple[str, ...],
+    ask: tuple[str, str],
+    studio: Studio,
+    tmp_path: Path,
+    listing: Listing,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(studio.arguments(tmp_path / "out", *ask, *mode)) == 2
+    assert 'Strength 9 for "smile"' in capsys.readouterr().err
+    assert listing() == []
+
+
+def test_when_a_recipe_has_a_seed_then_the_tools_get_it() -> None:
+    choices = build_choices(EditRecipe(seed=5), {})
+    assert choices.seed == 5
+    assert getattr(tool_options(choices), "seed", 5) == 5
