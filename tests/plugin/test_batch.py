@@ -173,7 +173,11 @@ def test_when_a_run_ends_then_one_line_counts_and_names_what_to_do_again(
     outcome = a_run({2: NO_PLATE, 3: NO_FACE})
     said = capsys.readouterr()
     assert said.out.splitlines() == [summary_line(outcome)]
-    assert "2 of 4 frames written" in said.out and "2 failed (frames 2-3)" in said.out and "--frames 2-3" in said.out
+    assert (
+        "2 of 4 frames written" in said.out
+        and "2 failed (frames 2-3)" in said.out
+        and "--frames 2-3" in said.out
+    )
     assert said.err.splitlines()[1:5] == [
         said.err.splitlines()[1],
         "What: No plate.",
