@@ -19,6 +19,7 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 _CORE = (b"IHDR", b"IDAT", b"IEND")
 _STORAGE = (b"PLTE", b"tRNS", b"sBIT", b"bKGD", b"hIST", b"acTL", b"fcTL", b"fdAT")
 _INVENTED = (b"sRGB", b"gAMA", b"cHRM", b"oFFs", b"eXIf")  # the library adds these on its own account
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MAX_BYTES = 64 << 20
 
 
@@ -46,6 +47,13 @@ def strip_invented(path: Path, orientation: int) -> None:
     _rewrite(path, kept, _chunk(b"eXIf", turned) if orientation != 1 else b"")
 
 
+def with_text(notes: bytes, keyword: str, text: str) -> bytes:
+    """Return ``notes`` with one more text under ``keyword``, in place of those that stood there."""
+    name = keyword.encode("latin-1", "replace")[:79]
+    kept = [chunk for kind, chunk in _split(notes) if kind not in _TEXTS or chunk[8:].split(b"\0")[0] != name]
+    return b"".join([*kept, _chunk(b"iTXt", name + bytes(5) + text.encode("utf-8", "replace"))])
+
+
 def _rewrite(path: Path, chunks: list[bytes], notes: bytes) -> None:
     """Write the file anew, with ``notes`` after the first chunk: before palette and pixels all may stand."""
     path.write_bytes(b"".join([_MAGIC, chunks[0], notes, *chunks[1:]]))
@@ -55,13 +63,20 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield kind and bytes of every chunk up to the end mark."""
+def _chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    """Return kind and bytes of every chunk up to the end mark."""
     data = path.read_bytes()
     if not data.startswith(_MAGIC):
         raise PngError("not a PNG file")
-    at, kind = len(_MAGIC), b""
-    while kind != b"IEND":
+    chunks = list(_split(data, len(_MAGIC)))
+    if not chunks or chunks[-1][0] != b"IEND":
+        raise PngError("the file has no end mark")
+    return chunks
+
+
+def _split(data: bytes, at: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    kind = b""
+    while kind != b"IEND" and at < len(data):
         stop = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if at + 12 > len(data) or stop > len(data):
             raise PngError("the file ends inside a chunk")

@@ -160,7 +160,11 @@ def _write_png_notes(temporary: Path, part: Part) -> None:
     """Carry the chunks of a PNG over; from another format keep the library's, less what it made up."""
     notes = part.attribute(_PNG_NOTES)
     if notes is not None and isinstance(notes.value, bytes):
-        png_notes.splice(temporary, notes.value)
+        carried = notes.value
+        for field in part.header:
+            if field.kind == "string" and field.raw is not None:  # stamped on the frame after it was read
+                carried = png_notes.with_text(carried, field.name, str(field.value))
+        png_notes.splice(temporary, carried)
         return
     turned = part.attribute("Orientation")
     value = 1 if turned is None else turned.value

@@ -174,6 +174,18 @@ def test_when_a_png_holds_text_of_any_alphabet_then_every_note_comes_back(tmp_pa
         write_frame(tmp_path / other, frame)
 
 
+def test_when_text_is_stamped_on_a_png_then_it_replaces_what_was_there(tmp_path):
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("edit", "old")
+    notes.add_text("Other", "kept")
+    a_picture().save(tmp_path / "a.png", pnginfo=notes)
+    write_frame(tmp_path / "b.png", read_frame(tmp_path / "a.png").with_text("edit", "n\xe9w"))
+    with Image.open(tmp_path / "b.png") as copy:
+        assert copy.info["edit"] == "n\xe9w" and copy.info["Other"] == "kept"
+    assert [kind for kind, _ in chunks_of(tmp_path / "b.png")].count(b"iTXt") == 1
+    assert read_frame(tmp_path / "b.png").header_value(None, "edit") == "n\xe9w"
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
 def test_when_a_still_becomes_a_png_then_nothing_is_claimed_that_it_did_not_say(suffix, tmp_path):
     a_picture().save(tmp_path / f"a{suffix}")
@@ -205,6 +217,13 @@ def test_when_the_decoder_remarks_on_a_jpeg_then_it_is_refused(tmp_path):
     (tmp_path / "a.jpg").write_bytes(bytes(data))
     with pytest.raises(PlateError, match="damaged"):
         read_frame(tmp_path / "a.jpg")
+
+
+def test_when_a_png_lacks_its_end_mark_then_it_is_refused(tmp_path):
+    a_picture().save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-12])
+    with pytest.raises(PlateError, match="end mark"):
+        read_frame(tmp_path / "a.png")
 
 
 def test_when_a_tiff_has_pages_then_it_is_refused(tmp_path):
