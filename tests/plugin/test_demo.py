@@ -47,5 +47,6 @@ def test_when_the_demo_has_run_then_every_edit_left_its_frames_and_the_sheet(
         plate = read_frame(demo.SHOT / "plate" / f"plate.{demo.FRAMES[0]}.exr").rgb("")
         changed = (read_frame(frames[0]).rgb("") != plate).any(-1).mean()
         assert 0.01 < changed < 0.4
-    assert min(Image.open(folder / "contact_sheet.png").size) > 1000
+    with Image.open(folder / "contact_sheet.png") as sheet:
+        assert min(sheet.size) > 1000
     assert (folder / "scores.txt").read_text().count("do nothing") == 2
