@@ -23,6 +23,9 @@ def train_default(
     work: Work = Path("out/train"),
     output: Result = Path("out/model"),
     minutes: Minutes = 90.0,
+    start: Annotated[
+        str, option("--start", help="Model to go on from if --work has no checkpoint yet, such as default.")
+    ] = "",
 ) -> None:
     """Train generator, encoder and scorers on rendered faces, find directions, and write a model package."""
     from lineament.core.training.default import TrainOptions, train
@@ -30,7 +33,7 @@ def train_default(
     from .terminal import out
 
     console = out()
-    options = TrainOptions(data=data, run=work, output=output, minutes=minutes)
+    options = TrainOptions(data=data, run=work, output=output, minutes=minutes, start=start)
     folder = train(options, lambda line: console.print(line, markup=False))
     console.print(f"{folder}: done", markup=False)
 

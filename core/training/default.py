@@ -42,7 +42,10 @@ TIGHT = Alignment(resolution=64, scale=0.62, shift=0.32)
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """``data`` holds the shards, ``run`` the checkpoints, ``output`` becomes the package; times are CPU minutes."""
+    """``data`` holds the shards, ``run`` the checkpoints, ``output`` becomes the package; times are CPU minutes.
+
+    ``start`` names a package to go on from where the run folder has no checkpoint yet, "default" for the embedded one.
+    """
 
     data: Path
     run: Path
@@ -50,6 +53,7 @@ class TrainOptions:
     minutes: float = 90.0
     scorer_minutes: float = 7.0
     mapping_minutes: float = 2.0
+    start: str = ""
     settings: JointSettings = field(default_factory=JointSettings)
 
 
@@ -61,6 +65,11 @@ def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None
     trainer = JointTrainer(data, options.settings, options.run / "joint.safetensors")
     if trainer.resume():
         tell(f"resumed after {trainer.seconds / 60:.1f} CPU minutes")
+    elif options.start:
+        package = load_package(options.start)
+        encoder = {name: tensor.float() for name, tensor in package.tensors("encoder.safetensors").items()}
+        trainer.start_from(package.generator.state_dict(), encoder)
+        tell(f"started from {package.card.name} {package.card.id}")
     for figures in trainer.run(options.minutes * 60):
         tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
     scorers = {

@@ -105,6 +105,7 @@ class JointTrainer:
         self.average.load_state_dict(self.model.state_dict())
         self.steps = 0
         self.seconds = 0.0
+        self.is_warm = False
         self.curve: list[dict[str, float]] = []
         named = {n: p for n, p in self.model.named_parameters() if ".mapping." not in n and "noise" not in n}
         self.names = list(named)
@@ -124,7 +125,7 @@ class JointTrainer:
     def step(self, share: float) -> float:
         """One batch at ``share`` in [0, 1] of the time budget; returns the loss."""
         batch = self.batches.at(self.steps)
-        coarse = share < self.settings.coarse_share
+        coarse = share < self.settings.coarse_share and not self.is_warm
         resolution = self.settings.resolution // (2 if coarse else 1)
         w = self.model.encode(batch.images, update=True)
         random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.steps)
@@ -179,6 +180,24 @@ class JointTrainer:
                 last = time.process_time()
                 yield figures
 
+    def start_from(self, generator: dict[str, Tensor], encoder: dict[str, Tensor]) -> None:
+        """Begin with trained weights instead of random ones, at full resolution; moments and heads start afresh.
+
+        ``encoder`` has the latent's normalisation folded in, as packages store it. Raises DataError if the shapes are
+        not those of the settings.
+        """
+        try:
+            for net in (self.model, self.average):
+                net.generator.load_state_dict(generator)
+                net.encoder.load_state_dict(encoder)
+        except RuntimeError as err:
+            raise DataError(
+                f"The model to start from has another shape: {str(err).splitlines()[1].strip()}",
+                where=str(self.checkpoint),
+                remedy="Start from a model of the same sizes, or from nothing.",
+            ) from err
+        self.is_warm = True
+
     def save(self) -> None:
         """Write the checkpoint under a temporary name, then rename."""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
@@ -189,7 +208,7 @@ class JointTrainer:
             if state:
                 tensors[f"adam.exp_avg.{name}"] = state["exp_avg"]
                 tensors[f"adam.exp_avg_sq.{name}"] = state["exp_avg_sq"]
-        run = {"steps": self.steps, "seconds": self.seconds, "curve": self.curve}
+        run = {"steps": self.steps, "seconds": self.seconds, "curve": self.curve, "warm": self.is_warm}
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         save_file(
@@ -224,6 +243,7 @@ class JointTrainer:
                     ),
                 }
         self.steps, self.seconds, self.curve = run["steps"], run["seconds"], run["curve"]
+        self.is_warm = bool(run.get("warm", False))
         return True
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lineament.core.errors import DataError
 from lineament.core.faces.base import Alignment
+from lineament.core.training.default import folded_encoder
 from lineament.core.training.faces_data import LABEL_NAMES, FacesData, load_faces, read_cache, write_cache
 from lineament.core.training.figures import held_out_figures
 from lineament.core.training.joint import JointTrainer
@@ -114,3 +115,27 @@ def test_when_a_cache_belongs_to_other_shards_or_is_damaged_then_it_is_not_used(
     assert read_cache(cache, "other shards") is None
     cache.write_bytes(cache.read_bytes()[:1000])
     assert read_cache(cache, "these shards") is None
+
+
+def test_when_started_from_trained_weights_then_they_are_kept_and_coarse_steps_are_left_out(
+    data: FacesData, tmp_path: Path
+) -> None:
+    first = JointTrainer(data, SMALL, tmp_path / "first.safetensors")
+    advance(first, 60)
+    figures = held_out_figures(first.model, data)["face"]
+    second = JointTrainer(data, replace(SMALL, seed=9), tmp_path / "second.safetensors")
+    second.start_from(first.model.generator.state_dict(), folded_encoder(first.model).state_dict())
+    assert held_out_figures(second.model, data)["face"] == pytest.approx(figures, abs=0.05)
+    finest = second.model.generator.synthesis.blocks()[-1].conv1.weight.clone()
+    advance(second, 1, share=0.0)
+    assert not torch.equal(second.model.generator.synthesis.blocks()[-1].conv1.weight, finest)
+
+
+def test_when_the_weights_to_start_from_have_another_shape_then_it_is_said(
+    data: FacesData, tmp_path: Path
+) -> None:
+    other = JointTrainer(data, replace(SMALL, w_dim=24), tmp_path / "other.safetensors")
+    with pytest.raises(DataError, match="has another shape"):
+        JointTrainer(data, SMALL, tmp_path / "run.safetensors").start_from(
+            other.model.generator.state_dict(), other.model.encoder.state_dict()
+        )
