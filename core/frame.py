@@ -27,8 +27,7 @@ HALF_MAX = (
     65504.0  # the largest finite half; one step more is infinity, which no compositor wants from an edit
 )
 _TRIPLES = (("R", "G", "B", "A"), ("r", "g", "b", "a"), ("red", "green", "blue", "alpha"))
-_MAIN_NAME = "main"
-_MAIN_ALIASES = (_MAIN_NAME, "(main)", "rgba", "rgb", "default")
+_MAIN_ALIASES = ("main", "rgba", "rgb", "default", "(main)")
 _MAIN_WORDS = (
     "combined",
     "rgba",
@@ -246,7 +245,9 @@ class Frame:
         return next(name for name in candidates if name not in taken)
 
     def _unknown_layer(self, wanted: str, layers: tuple[Layer, ...]) -> PlateError:
-        names = [layer.name or _MAIN_NAME for layer in layers]
+        taken = {layer.name.lower() for layer in layers}
+        main_name = next((alias for alias in _MAIN_ALIASES if alias not in taken), "")
+        names = [layer.name or main_name for layer in layers]
         close = difflib.get_close_matches(wanted.lower(), [name.lower() for name in names], n=1)
         meant = next((name for name in names if close and name.lower() == close[0]), "")
         what = f"There is no layer {wanted!r}" if wanted else "No layer is plainly the main picture"

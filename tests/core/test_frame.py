@@ -80,7 +80,11 @@ def test_when_the_main_layer_is_named_by_a_usual_word_then_it_is_found(name, nam
 
 
 def test_when_a_layer_is_called_main_then_that_one_is_meant():
-    assert a_frame([*"RGB", "main.R", "main.G", "main.B"]).layer("Main").rgb[0] == "main.R"
+    frame = a_frame([*"RGB", "main.R", "main.G", "main.B"])
+    assert frame.layer("Main").rgb[0] == "main.R"
+    with pytest.raises(PlateError, match=r"the layers are rgba, main\."):
+        frame.layer("other")
+    assert frame.layer("rgba").rgb[0] == "R"
 
 
 def test_when_a_layer_is_misspelt_then_the_names_in_the_error_can_be_typed():
