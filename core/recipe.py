@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import RecipeError
 
@@ -92,6 +92,11 @@ class EditRecipe:
     notes: dict[str, str] = field(default_factory=dict)
     mask_feather: float = 0.0
     detail_clamp: float = 0.0
+
+    def frozen_at(self, frame: int) -> EditRecipe:
+        """This recipe with every keyed strength held at its value on ``frame``."""
+        moves = tuple(Move(move.attribute, Strength.constant(move.strength.at(frame))) for move in self.moves)
+        return replace(self, moves=moves)
 
     def strengths_at(self, frame: int) -> dict[str, float]:
         """Attribute -> strength in sigma on ``frame``; attributes at exactly 0 are left out."""

@@ -24,7 +24,7 @@ def flag(parameter_id: str) -> Any:
         metavar="|".join(parameter.choices) or None,
         callback=_check_of(parameter),
         show_default=False,
-        rich_help_panel=f"{parameter.tab} of the node",
+        rich_help_panel=parameter.tab,
     )
 
 

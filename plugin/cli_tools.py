@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,8 +92,13 @@ def sample(
     ] = 0.7,
     model: Model = None,
     device: Device = None,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace a picture that exists.")] = False,
 ) -> None:
     """Draw random faces of a model as a grid."""
+    if os.path.lexists(output) and not overwrite:
+        from .plan import UsageError
+
+        raise UsageError("The output exists.", where=str(output), remedy="Use --overwrite, or another name.")
     from lineament.core.devices import choose_device, device_errors
     from lineament.core.generators.package import load_package
 
@@ -145,14 +152,22 @@ def demo(
 
 
 def _save_picture(path: Path, picture: Image) -> None:
+    from lineament.core.atomic import write_atomically
     from lineament.core.errors import PlateError
 
     from .terminal import out
 
+    if path.suffix.lower() != ".png":
+        raise PlateError(
+            f"Pictures are written as PNG, not as {path.suffix or 'a file without a suffix'}.",
+            where=str(path),
+            remedy="Choose another path with -o, ending in .png.",
+        )
+    png = BytesIO()
+    picture.save(png, "PNG")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-    except (OSError, ValueError) as err:
+        write_atomically(path, png.getvalue())
+    except OSError as err:
         raise PlateError(
             f"The picture cannot be written: {err}.",
             where=str(path),

@@ -4,6 +4,7 @@ torch."""
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,12 +38,19 @@ class PipelineEngine:
     ) -> FrameResult:
         """Read, edit and write one frame; cancelling is seen between stages."""
         refuse_same_file(request.plate, request.output)
+        if not request.overwrite and os.path.lexists(request.output):  # before the work, not after it
+            raise PlateError(
+                "The output exists.",
+                where=request.output,
+                remedy="Use --overwrite, or a new version folder.",
+            )
         watch = _Watch(cancelled, tell)
         for move in request.recipe.moves:
             self._tools.library.get(move.attribute)  # a misspelt attribute must not cost an inversion
         watch.enter("read")
-        frame = read_frame(request.plate, request.number)
-        result = render_frame(frame, request.recipe, self._tools, on_stage=watch.enter)
+        frame = read_frame(request.plate, request.number if request.source is None else request.source)
+        recipe = request.recipe.frozen_at(request.number)
+        result = render_frame(frame, recipe, self._tools, on_stage=watch.enter)
         watch.enter("write")
         output = Path(request.output)
         _make_folder(output.parent)

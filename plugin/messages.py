@@ -40,13 +40,18 @@ class ToolChoices:
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """One frame to render: ``plate`` and ``output`` are files, ``number`` decides keyed strengths."""
+    """One frame to render: ``plate`` and ``output`` are files, ``number`` decides keyed strengths.
+
+    ``source`` is the number of the plate's own picture, where a track is looked up; it differs from ``number`` for a
+    plate that is held in place of a missing one. None means the same.
+    """
 
     plate: str
     output: str
     number: int
     recipe: EditRecipe
     overwrite: bool = True
+    source: int | None = None
 
 
 @dataclass(frozen=True)

@@ -80,27 +80,38 @@ def make_plan(job: Job) -> Plan:
 
 
 def _planned(job: Job) -> Plan:
+    if not job.output.strip():
+        raise UsageError("The output is empty.", where="-o", remedy="Name a folder or a file with -o.")
     frames = resolve(job.plate, job.frames, job.missing)
     target = _output_pattern(job, len(frames))
     outputs = [frame_path(target, frame.number) for frame in frames]
-    _refuse_plate_as_output(frames, outputs)
+    _refuse_plate_as_output([*frames, *resolve(job.plate)], outputs)
     _refuse_other_format(frames[0].path, outputs[0])
     refuse_unwritable(outputs[0].parent)
-    exists = [frame.number for frame, output in zip(frames, outputs, strict=True) if output.exists()]
+    there = {
+        frame.number: output for frame, output in zip(frames, outputs, strict=True) if os.path.lexists(output)
+    }
+    exists = sorted(there)
     if exists and job.existing == "refuse":
         raise UsageError(
             f"{len(exists)} output file(s) exist already: frames {format_frames(exists)}.",
             where=str(target),
             remedy="Say --overwrite or --skip-existing, or choose another output.",
         )
-    skipped = tuple(exists) if job.existing == "skip" else ()
+    skipped = tuple(n for n in exists if _is_finished(there[n])) if job.existing == "skip" else ()
+    may_replace = job.existing != "refuse"  # with "skip", only what is not finished is left to be replaced
     requests = tuple(
-        FrameRequest(str(frame.path), str(output), frame.number, job.recipe, job.existing == "overwrite")
+        FrameRequest(str(frame.path), str(output), frame.number, job.recipe, may_replace, frame.source_number)
         for frame, output in zip(frames, outputs, strict=True)
         if frame.number not in skipped
     )
     held = tuple(frame.number for frame in frames if frame.is_held)
     return Plan(requests, skipped, held, _probes(job, frames) if _asks_for_exposure(requests) else ())
+
+
+def _is_finished(output: Path) -> bool:
+    """Whether a file holds anything at all; an empty one is what a full disk or a killed copy leaves."""
+    return output.is_file() and output.stat().st_size > 0
 
 
 def _asks_for_exposure(requests: Sequence[FrameRequest]) -> bool:

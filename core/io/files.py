@@ -123,7 +123,8 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
                 where=str(target),
                 remedy="Create the folder first, or choose another one.",
             )
-        mode = target.stat().st_mode if target.exists() else None
+        leads_nowhere = target.is_symlink() and not target.exists()
+        mode = target.lstat().st_mode if leads_nowhere else target.stat().st_mode if target.exists() else None
     except (OSError, ValueError) as err:
         raise _unwritable(target, err) from err
     if mode is None:
