@@ -47,7 +47,9 @@ def test_when_the_card_is_read_then_it_tells_the_figures_it_was_measured_with(pa
         assert min(areas[name] for name in ("smile", "mouth_open")) > 0.9
 
 
-def test_when_the_library_is_opened_then_every_shipped_attribute_beats_random_directions(package: ModelPackage) -> None:
+def test_when_the_library_is_opened_then_every_shipped_attribute_beats_random_directions(
+    package: ModelPackage,
+) -> None:
     library = load_library(package)
     assert library.names == tuple(spec.name for spec in SHIPPED)
     for direction in library.directions:
