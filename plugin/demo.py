@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from lineament.core.directions.evaluate import random_directions
 from lineament.core.directions.library import DirectionLibrary
-from lineament.core.errors import GeneratorError, PlateError
+from lineament.core.errors import GeneratorError
 from lineament.core.faces.crop import warp_to_plate
 from lineament.core.frame import Frame
 from lineament.core.io import read_frame, write_frame
@@ -19,6 +19,8 @@ from lineament.core.preview import Tile, difference, from_unit, sheet, to_displa
 from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.core.score import changed, edit_gain
 from lineament.core.tools import w_statistics
+
+from .engine import make_folder
 
 Array = npt.NDArray[np.float32]
 Tell = Callable[[str], None]
@@ -93,18 +95,6 @@ def run_demo(output: Path, tell: Tell) -> None:
     for line in lines:
         tell(line)
     tell(f"look at {output / 'contact_sheet.png'}")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents. Raises PlateError if a file is in the way or it may not be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise PlateError(
-            f"The output folder cannot be made: {err.strerror or err}.",
-            where=str(folder),
-            remedy="Choose another folder with -o.",
-        ) from err
 
 
 def render_shot(

@@ -139,7 +139,7 @@ def _cache(folder: str) -> Finding:
 def _allocator() -> Finding:
     missing = [f"{name}={value}" for name, value in ALLOCATOR.items() if name not in os.environ]
     if missing and sys.platform == "linux":
-        remedy = f"For twice the speed start with {' '.join(missing)}, or use --worker, which sets them."
+        remedy = f"Large generators are faster with {' '.join(missing)}, or use --worker, which sets them."
         return Finding("allocator", "note", "large activations go back to the system each time", remedy)
     return Finding("allocator", "ok", "large activations are kept")
 

@@ -53,7 +53,7 @@ class PipelineEngine:
         result = render_frame(frame, recipe, self._tools, on_stage=watch.enter)
         watch.enter("write")
         output = Path(request.output)
-        _make_folder(output.parent)
+        make_folder(output.parent)
         write_frame(output, result.frame, overwrite=request.overwrite)
         watch.leave()
         report = report_data(result.report) | {"stages": watch.seconds}
@@ -116,7 +116,8 @@ class _Watch:
         self._stage, self._since = "", now
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents. Raises PlateError if a file is in the way or it may not be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
