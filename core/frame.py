@@ -57,11 +57,6 @@ class Window:
     def is_empty(self) -> bool:
         return self.width <= 0 or self.height <= 0
 
-    def intersect(self, other: Window) -> Window:
-        """Return the common rectangle; it is empty (zero size) when the two do not meet."""
-        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
-        return Window(x0, y0, max(x0, min(self.x1, other.x1)), max(y0, min(self.y1, other.y1)))
-
 
 @dataclass(frozen=True)
 class Attribute:

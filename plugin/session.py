@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -76,7 +77,7 @@ class Session(Protocol):
         ...
 
 
-class _Closing:
+class _Closing(ABC):
     """Lets a session be used in a ``with`` statement."""
 
     def __enter__(self) -> Any:
@@ -87,8 +88,8 @@ class _Closing:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None: ...
 
 
 def _default_engine(choices: ToolChoices) -> Engine:

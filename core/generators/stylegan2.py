@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -201,20 +202,20 @@ class ToRGB(ModulatedConv):
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
-def blur(x: Tensor) -> Tensor:
-    """Filter (B, O, 2H+1, 2W+1) with [1, 3, 3, 1] on both axes, gain 4 -> (B, O, 2H, 2W)."""
+def up_kernel(x: Tensor) -> Tensor:
+    """The (C, 1, 4, 4) filter [1, 3, 3, 1] on both axes, gain 4, for each channel of ``x``."""
     taps = x.new_tensor(UP_TAPS)
-    channels = x.shape[1]
-    kernel = (taps[:, None] * taps[None, :]).expand(channels, 1, 4, 4)
-    return F.conv2d(x, kernel, padding=1, groups=channels)
+    return (taps[:, None] * taps[None, :]).expand(x.shape[1], 1, 4, 4)
+
+
+def blur(x: Tensor) -> Tensor:
+    """Filter (B, O, 2H+1, 2W+1) after a transposed convolution -> (B, O, 2H, 2W)."""
+    return F.conv2d(x, up_kernel(x), padding=1, groups=x.shape[1])
 
 
 def double(image: Tensor) -> Tensor:
-    """Up-sample (B, 3, H, W) to (B, 3, 2H, 2W): zero insertion and [1, 3, 3, 1], zeros beyond the border."""
-    taps = image.new_tensor(UP_TAPS)
-    channels = image.shape[1]
-    kernel = (taps[:, None] * taps[None, :]).expand(channels, 1, 4, 4)
-    return F.conv_transpose2d(image, kernel, stride=2, padding=1, groups=channels)
+    """Up-sample (B, 3, H, W) to (B, 3, 2H, 2W): zero insertion and the filter, zeros beyond the border."""
+    return F.conv_transpose2d(image, up_kernel(image), stride=2, padding=1, groups=image.shape[1])
 
 
 class SynthesisBlock(nn.Module):
@@ -328,17 +329,20 @@ class StyleGAN2(nn.Module):
         return styles
 
     def synthesise_from_styles(self, styles: list[Tensor], noise_mode: NoiseMode = "const") -> Tensor:
-        """One (B, C_l) per layer -> (B, 3, R, R)."""
-        remaining = iter(styles)
+        """One (B, C_l) per layer -> (B, 3, R, R); the first blocks' alone -> the picture at their size."""
         blocks = self.synthesis.blocks()
+        ends = list(accumulate(len(block.layers) for block in blocks))
+        if len(styles) not in ends:
+            raise ValueError(f"{len(styles)} styles do not end with a block; expected one of {ends}")
+        blocks = blocks[: ends.index(len(styles)) + 1]
+        remaining = iter(styles)
         x = blocks[0].const.expand(styles[0].shape[0], -1, -1, -1)  # (B, C, 4, 4)
-        image: Tensor | None = None
+        image = x.new_zeros(())
         for block in blocks:
             for layer in block.layers[:-1]:
                 x = layer(x, next(remaining), noise_mode)
             rgb = block.torgb(x, next(remaining))
-            image = rgb if image is None else double(image) + rgb
-        assert image is not None
+            image = double(image) + rgb if image.ndim else rgb
         return image
 
     def synthesise(self, ws: Tensor, noise_mode: NoiseMode = "const") -> Tensor:

@@ -9,12 +9,11 @@ from ..errors import PlateError
 from ..frame import Frame
 from .exr import read_exr, write_exr
 from .files import refuse_same_file
-from .sequences import FramePath, SequenceSpec, format_frames, frame_path, resolve
+from .sequences import FramePath, format_frames, frame_path, resolve
 from .stills import FORMATS, read_still, write_still
 
 __all__ = [
     "FramePath",
-    "SequenceSpec",
     "format_frames",
     "frame_path",
     "read_frame",

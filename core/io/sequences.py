@@ -48,18 +48,6 @@ class FramePath:
         return self.number != self.source_number
 
 
-@dataclass(frozen=True)
-class SequenceSpec:
-    """A path pattern and a frame range, as the artist wrote them; nothing is opened on construction."""
-
-    pattern: str
-    frames: str = ""
-
-    def resolve(self, missing: MissingPolicy = "error") -> tuple[FramePath, ...]:
-        """Return the frames on disk; see ``resolve``."""
-        return resolve(self.pattern, self.frames, missing)
-
-
 def resolve(
     pattern: str | Path, frames_expr: str = "", missing: MissingPolicy = "error"
 ) -> tuple[FramePath, ...]:

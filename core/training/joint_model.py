@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..generators.stylegan2 import StyleGAN2, StyleGAN2Config, double
+from ..generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ..inversion.encoder_net import EncoderNet
 from .faces_data import LABEL_NAMES
 
@@ -81,25 +81,7 @@ class JointModel(nn.Module):
         """w (B, w_dim) -> (B, 3, resolution, resolution); stops early at a lower resolution, noise off."""
         ws = w[:, None, :].expand(-1, self.generator.num_ws, -1)
         count = 3 * int(math.log2(resolution)) - 4  # two styles at 4 px, three at every further size
-        return synthesise_up_to(self.generator, self.generator.styles(ws)[:count])
-
-
-def synthesise_up_to(generator: StyleGAN2, styles: list[Tensor]) -> Tensor:
-    """Synthesise with the styles of the first blocks only -> the picture at the last of their resolutions."""
-    remaining = iter(styles)
-    left = len(styles)
-    x = generator.synthesis.blocks()[0].const.expand(styles[0].shape[0], -1, -1, -1)
-    image: Tensor | None = None
-    for block in generator.synthesis.blocks():
-        if left == 0:
-            break
-        for layer in block.layers[:-1]:
-            x = layer(x, next(remaining), "none")
-        rgb = block.torgb(x, next(remaining))
-        image = rgb if image is None else double(image) + rgb
-        left -= len(block.layers)
-    assert image is not None
-    return image
+        return self.generator.synthesise_from_styles(self.generator.styles(ws)[:count], "none")
 
 
 def weighted_difference(output: Tensor, target: Tensor, weights: Tensor, gradient_weight: float) -> Tensor:

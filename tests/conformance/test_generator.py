@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lineament.core.generators.package import EMBEDDED, load_model
+from lineament.core.generators.package import load_model
 from lineament.core.importers.checkpoint import import_checkpoint
 
 GOLDEN = ["sg2_small.pkl", "sg2_small_ada.pkl", "sg2_small_ada_p3.pkl", "sg2_small_clamp.pkl"]
@@ -15,8 +15,6 @@ TOLERANCE = 1e-5  # of the largest magnitude: a batch may be summed in another o
 @pytest.fixture(scope="module", params=["tiny", "default", *GOLDEN])
 def generator(request, tmp_path_factory):
     name = request.param
-    if name == "default" and not (EMBEDDED / "default" / "card.json").is_file():
-        pytest.skip("no embedded default model in this checkout")
     if name in GOLDEN:
         folder = tmp_path_factory.mktemp("conformance") / name
         import_checkpoint(request.getfixturevalue("shared_data") / "golden" / name, folder)

@@ -193,11 +193,6 @@ def test_when_text_is_stamped_then_it_replaces_what_was_there():
     assert [field.value for field in frame.parts[0].header] == ["two"]
 
 
-def test_when_windows_do_not_meet_then_the_intersection_is_empty():
-    assert Window(0, 0, 4, 4).intersect(Window(2, -1, 9, 3)) == Window(2, 0, 4, 3)
-    assert Window(0, 0, 4, 4).intersect(Window(5, 5, 9, 9)).is_empty
-
-
 def test_when_the_frame_module_is_imported_then_no_picture_library_is():
     code = (
         "import sys, lineament.core.frame; sys.exit('OpenImageIO' in sys.modules or 'torch' in sys.modules)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lineament.core.errors import PlateError, RecipeError
-from lineament.core.io import SequenceSpec, format_frames, frame_path, resolve
+from lineament.core.io import format_frames, frame_path, resolve
 from lineament.core.io.sequences import has_token, parse_frames
 
 
@@ -73,7 +73,7 @@ def test_when_a_shot_has_a_mark_in_its_name_then_its_frames_are_found(tmp_path):
 
 @pytest.mark.parametrize("token", ["%04d", "####", "#", "@@@@", "$F4"])
 def test_when_no_range_is_given_then_the_frames_on_disk_are_taken(token, shot):
-    frames = SequenceSpec(str(shot / f"plate.{token}.exr")).resolve()
+    frames = resolve(str(shot / f"plate.{token}.exr"))
     assert [frame.number for frame in frames] == [1001, 1002, 1003, 1006]
     assert all(frame.path.is_file() and not frame.is_held for frame in frames)
 
