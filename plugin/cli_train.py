@@ -26,6 +26,13 @@ def train_default(
     start: Annotated[
         str, option("--start", help="Model to go on from if --work has no checkpoint yet, such as default.")
     ] = "",
+    profile: Annotated[
+        str, option("--profile", help="Size of the networks: cpu (64 px), gpu128 or gpu256.")
+    ] = "cpu",
+    device: Annotated[
+        str,
+        option("--device", help="cpu, cuda or auto; on a GPU --minutes are minutes of the clock."),
+    ] = "cpu",
 ) -> None:
     """Train generator, encoder and scorers on rendered faces, find directions, and write a model package."""
     from lineament.core.training.default import TrainOptions, train
@@ -33,7 +40,9 @@ def train_default(
     from .terminal import out
 
     console = out()
-    options = TrainOptions(data=data, run=work, output=output, minutes=minutes, start=start)
+    options = TrainOptions(
+        data=data, run=work, output=output, minutes=minutes, start=start, profile=profile, device=device
+    )
     folder = train(options, lambda line: console.print(line, markup=False))
     console.print(f"{folder}: done", markup=False)
 

@@ -6,8 +6,9 @@ itself is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from ..checks import expect_shape
 from ..latent import Direction
 from .base import Array, DirectionFinder, LabelledLatents
+from .counterfactual import Counterfactual
 from .library import DirectionLibrary
-from .strength import HARD_CAP, limits_along, make_direction
+from .strength import HARD_CAP, limits_along, make_direction, sigma_along
 from .table import Doubles, without
 
 
@@ -47,13 +49,16 @@ SHIPPED = (
     AttributeSpec("smile", "Smile", "smile"),
     AttributeSpec("mouth_open", "Mouth open", "mouth_open"),
     AttributeSpec("glasses", "Glasses", "glasses"),
-    AttributeSpec("beard", "Beard", "beard", restated_by=("moust", "stub")),
-    AttributeSpec("lipstick", "Lipstick", "lipstick", restated_by=("lipa",)),
+    AttributeSpec("beard", "Beard", "beard", restated_by=("moustache", "stubble")),
+    AttributeSpec("moustache", "Moustache", "moustache", restated_by=("beard", "stubble")),
+    AttributeSpec("lipstick", "Lipstick", "lipstick"),
     AttributeSpec("brow_inner", "Inner brows up", "brow_inner"),
+    AttributeSpec("brow_down", "Brows down", "brow_down"),
     AttributeSpec("eyes_closed", "Eyes closed", "eyes_closed"),
-    AttributeSpec("skin_tone", "Skin tone (darker)", "mel"),
+    AttributeSpec("skin_tone", "Skin tone (darker)", "skin"),
     AttributeSpec("grey_hair", "Grey hair", "grey"),
-    AttributeSpec("light", "Light from picture right", "light_az"),
+    AttributeSpec("gender", "Presentation (male)", "gender"),
+    AttributeSpec("light", "Light from picture right", "light_azimuth"),
 )
 
 TARGETS = {spec.name: spec.column for spec in SHIPPED}
@@ -70,17 +75,28 @@ def build_library(
     seed: int = 0,
     refits: int = 5,
     cap: float = HARD_CAP,
+    instead: Mapping[str, DirectionFinder] = MappingProxyType({}),
 ) -> DirectionLibrary:
     """Find one direction an attribute and turn it into sliders of the generator that ``data`` came from.
 
     ``sigma_w`` (w_dim, w_dim) is the covariance of the generator's W, ``refits`` the number of bootstrap
-    refits that measure how stable a direction is, ``seed`` theirs. Raises RecipeError for a column the table
+    refits that measure how stable a direction is, ``seed`` theirs. ``instead`` names other finders for some
+    columns. Raises RecipeError for a column the table
     lacks, DataError if an attribute cannot be found.
     """
     sigma_w = np.asarray(sigma_w, dtype=np.float64)
     expect_shape(sigma_w, "w w", name="sigma_w", w=data.w.shape[1])
     directions = tuple(
-        build_direction(data, sigma_w, spec, finder, num_ws=num_ws, seed=seed, refits=refits, cap=cap)
+        build_direction(
+            data,
+            sigma_w,
+            spec,
+            instead.get(spec.column, finder),
+            num_ws=num_ws,
+            seed=seed,
+            refits=refits,
+            cap=cap,
+        )
         for spec in attributes
     )
     return DirectionLibrary(directions, data.generator_id)
@@ -113,6 +129,8 @@ def build_direction(
         if cosines
         else {},
     }
+    if isinstance(finder, Counterfactual):
+        card["label_per_sigma"] = round(sigma_along(u, sigma_w) / finder.length(spec.column), 6)
     return make_direction(
         spec.name,
         u,
@@ -129,11 +147,13 @@ def build_direction(
 def refit_cosines(
     data: LabelledLatents, spec: AttributeSpec, finder: DirectionFinder, u: Array, refits: int, seed: int
 ) -> list[float]:
-    """Cosine of ``u`` with the directions found on bootstrap resamples of the faces."""
+    """Cosine of ``u`` with the directions found on bootstrap resamples of the faces, or of the pairs."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(refits):
         rows = rng.integers(0, len(data.w), len(data.w))
-        again = finder.find(replace(data, w=data.w[rows], labels=data.labels[rows]), (spec.column,))[0]
+        drawn = replace(data, w=data.w[rows], labels=data.labels[rows])
+        method = finder.resampled(rng) if isinstance(finder, Counterfactual) else finder
+        again = method.find(drawn, (spec.column,))[0]
         found.append(float(again @ u) * spec.sign)
     return found

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,39 +14,6 @@ from ..errors import DataError, RecipeError
 from .base import Array, LabelledLatents
 
 Doubles = npt.NDArray[np.float64]
-
-NUMBERS = (
-    *("age", "male", "gender", "mel", "smile", "mouth_open", "brow_inner", "brow_down", "eyes_closed"),
-    *("yaw", "pitch", "roll", "glasses", "sung", "beard", "moust", "stub", "lipstick", "lipa", "makeup"),
-    *("grey", "recede", "fringe", "light_az", "light_el"),
-)
-CLASSES = ("hairc", "style")
-WEIGHTS = "racew"  # weights that sum to 1: one is redundant
-
-
-def label_table(records: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], Array]:
-    """Label lines of rendered faces -> (names, labels (N, A) float32), NaN where a line lacks a key.
-
-    Classes become one 0/1 column for each value but the most frequent one, so that no column repeats the
-    others; columns that never vary are left out. The labels "old" and "race" are left out as well: they
-    restate age and the head's three weights.
-    """
-    columns: dict[str, Doubles] = {}
-    for name in NUMBERS:
-        columns[name] = np.array([float(record.get(name, np.nan)) for record in records])
-    for name in CLASSES:
-        values = np.array([float(record.get(name, np.nan)) for record in records])
-        kinds, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-        for kind in np.delete(kinds, int(np.argmax(counts))) if len(kinds) else ():
-            columns[f"{name}_{int(kind)}"] = np.where(np.isnan(values), np.nan, values == kind)
-    for index in (1, 2):
-        columns[f"{WEIGHTS}_{index}"] = np.array(
-            [float(record[WEIGHTS][index]) if WEIGHTS in record else np.nan for record in records]
-        )
-    kept = {name: column for name, column in columns.items() if varies(column)}
-    labels = np.stack(list(kept.values()), axis=1) if kept else np.empty((len(records), 0))
-    return tuple(kept), labels.astype(np.float32)
-
 
 def varies(column: Doubles) -> bool:
     """True if the known values of a column differ."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..devices import choose_device
 from ..directions.base import LabelledLatents
 from ..directions.build import SHIPPED, TARGETS, build_library
+from ..directions.counterfactual import Counterfactual, PairedLatents, slope
 from ..directions.evaluate import Bench, evaluate_directions, noise_floor, random_directions, with_scores
 from ..directions.library import DirectionLibrary, library_files
 from ..directions.partial_effects import PartialEffects
@@ -28,16 +30,24 @@ from ..generators.package import add_files, load_package, save_package
 from ..inversion.encoder_net import EncoderNet
 from ..inversion.loss import WStatistics
 from ..scorer import ScorerNet
+from ..synthetic.params import IDENTITY_DIMS
 from .faces_data import LABEL_NAMES, MIRRORED, FacesData, load_faces
-from .figures import held_out_figures
+from .figures import held_out_figures, pair_gains
 from .joint import JointTrainer
 from .joint_model import JointModel, JointSettings
 from .mapping import fit_mapping
-from .scorer import GRADER, TOOL, ScorerSettings, scorer_figures, train_scorer
+from .profiles import profile_named
+from .scorer import (
+    GRADER,
+    IDENTITY,
+    TOOL,
+    ScorerSettings,
+    identity_figures,
+    scorer_figures,
+    train_identity,
+    train_scorer,
+)
 from .sheets import write_sheets
-
-TIGHT = Alignment(resolution=64, scale=0.62, shift=0.32)
-"""Eye distance about 0.38 of the width: 64 px then hold the facial detail of a 105 px FFHQ crop."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class TrainOptions:
     """``data`` holds the shards, ``run`` the checkpoints, ``output`` becomes the package; times are CPU minutes.
 
     ``start`` names a package to go on from where the run folder has no checkpoint yet, "default" for the embedded one.
+    ``profile`` names the size (see profiles), ``device`` where the trunk is trained ("cpu", "cuda"); times are then
+    minutes of the clock.
     """
 
     data: Path
@@ -54,15 +66,29 @@ class TrainOptions:
     scorer_minutes: float = 7.0
     mapping_minutes: float = 2.0
     start: str = ""
-    settings: JointSettings = field(default_factory=JointSettings)
+    profile: str = "cpu"
+    device: str = "cpu"
+
+    @property
+    def settings(self) -> JointSettings:
+        """Sizes and rates."""
+        return profile_named(self.profile).settings
+
+    @property
+    def alignment(self) -> Alignment:
+        """The crop."""
+        return profile_named(self.profile).alignment
 
 
 def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None) -> Path:
     """Run all stages and return the package folder. Raises DataError for missing or damaged data."""
     torch.set_num_threads(1)
-    data = load_faces(options.data, options.run / "faces64.npz", TIGHT)
-    tell(f"{len(data.images)} renders, {data.train_count} of them for training")
-    trainer = JointTrainer(data, options.settings, options.run / "joint.safetensors")
+    device = choose_device(options.device)
+    data = load_faces(options.data, options.run / "crops", options.alignment)
+    tell(
+        f"{len(data.images)} renders, {data.train_count} for training, {len(data.pairs.base)} pairs, on {device}"
+    )
+    trainer = JointTrainer(data, options.settings, options.run / "joint.safetensors", device)
     if trainer.resume():
         tell(f"resumed after {trainer.seconds / 60:.1f} CPU minutes")
     elif options.start:
@@ -74,7 +100,7 @@ def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None
         tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
     scorers = {
         name: scorer_stage(options, data, name, settings, tell)
-        for name, settings in (("scorer", TOOL), ("grader", GRADER))
+        for name, settings in (("scorer", TOOL), ("grader", GRADER), ("identity", IDENTITY))
     }
     return export(options, data, trainer, scorers, tell)
 
@@ -84,15 +110,17 @@ def scorer_stage(
 ) -> ScorerNet:
     """Train one scorer, or load it from the run folder."""
     path = options.run / f"{name}.safetensors"
+    learn = train_identity if name == "identity" else train_scorer
+    names = tuple(f"identity{i}" for i in range(IDENTITY_DIMS)) if name == "identity" else LABEL_NAMES
     made_from = json.dumps(
         {"data": data.source, "settings": asdict(settings), "minutes": options.scorer_minutes}
     )
     if path.exists():
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("made_from") == made_from:
-                return ScorerNet.from_tensors(load_file(path), LABEL_NAMES).eval()
+                return ScorerNet.from_tensors(load_file(path), names).eval()
     tell(f"training the {name}")
-    net = train_scorer(data, settings, options.scorer_minutes * 60)
+    net = learn(data, settings, options.scorer_minutes * 60)
     temporary = path.with_suffix(".tmp")
     tensors = {key: value.contiguous() for key, value in net.state_dict().items()}
     save_file(tensors, temporary, metadata={"made_from": made_from})
@@ -121,6 +149,18 @@ def labelled_latents(model: JointModel, data: FacesData, generator_id: str) -> L
     return LabelledLatents(w.numpy().astype(np.float32), labels[:, varying], names, generator_id)
 
 
+def paired_names(data: FacesData) -> tuple[str, ...]:
+    """The attributes that have pairs."""
+    return tuple(LABEL_NAMES[column] for column in np.unique(data.pairs.attribute))
+
+
+def paired_latents(model: JointModel, data: FacesData, name: str) -> PairedLatents:
+    """The training pairs of one attribute as latents."""
+    pairs = data.pairs.of(name)
+    step = encode_all(model, data, pairs.member, flip=False) - encode_all(model, data, pairs.base, flip=False)
+    return PairedLatents(step.numpy(), pairs.delta, (name,) * len(pairs.delta))
+
+
 def folded_encoder(model: JointModel) -> EncoderNet:
     """The encoder with the latent's normalisation folded into its last layer."""
     net = EncoderNet.from_tensors(model.encoder.state_dict())
@@ -144,7 +184,8 @@ def export(
     tell: Callable[[str], None],
 ) -> Path:
     """Fit the mapping, save the package, find and grade the directions, draw the sheets."""
-    model = trainer.average.eval()
+    model = trainer.average.eval().cpu()
+    grading = load_faces(options.data, options.run / "crops", options.alignment, "grade")
     w = encode_all(model, data, np.arange(data.train_count), flip=False).double().numpy()
     statistics = WStatistics.from_samples(w)
     tell("fitting the mapping network")
@@ -162,7 +203,16 @@ def export(
         "mapping": {key: round(value, 4) for key, value in asdict(fit).items()},
         "scorer": scorer_figures(scorers["scorer"], data),
         "grader": scorer_figures(scorers["grader"], data),
+        "identity": identity_figures(scorers["identity"], grading),
     }
+    steps = {name: slope(*paired_latents(model, data, name).of(name)) for name in paired_names(data)}
+    metrics["pair_gain"] = {
+        key: round(value, 4)
+        for key, value in pair_gains(
+            model, grading, {name: torch.from_numpy(step).float() for name, step in steps.items()}
+        ).items()
+    }
+    tell(json.dumps(metrics["pair_gain"]))
     write_package(options, model, statistics, scorers, metrics, list(data.keys[data.train_count :]))
     library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
     write_sheets(options.run / "sheets", options.output, data, library)
@@ -185,7 +235,7 @@ def write_package(
         model.generator,
         name="facekit",
         encoding="lineament-709",
-        alignment={"resolution": TIGHT.resolution, "scale": TIGHT.scale, "shift": TIGHT.shift},
+        alignment=asdict(options.alignment),
         matte=True,
         licence="CC0-1.0",
         provenance={
@@ -236,15 +286,24 @@ def find_directions(
     grader: ScorerNet,
     tell: Callable[[str], None],
 ) -> DirectionLibrary:
-    """Partial effects on the training latents, graded on held-out faces by the grader, saved into the package."""
+    """Directions of the shipped attributes, graded on held-out faces by the grader, saved into the package.
+
+    From counterfactual pairs where the data has them for the attribute, by partial effects elsewhere.
+    """
     package = load_package(folder)
     labelled = labelled_latents(model, data, package.card.id)
+    pairs = PairedLatents.joined([paired_latents(model, data, name) for name in paired_names(data)])
     library = build_library(
-        labelled, statistics.covariance, SHIPPED, PartialEffects(), num_ws=package.card.num_ws
+        labelled,
+        statistics.covariance,
+        SHIPPED,
+        PartialEffects(),
+        num_ws=package.card.num_ws,
+        instead=dict.fromkeys(paired_names(data), Counterfactual(pairs)),
     )
     rows = np.arange(data.train_count, len(data.images))[:64]
     start = encode_all(model, data, rows, flip=False)[:, None].expand(-1, package.card.num_ws, -1)
-    names = tuple(dict.fromkeys((*TARGETS.values(), "gender", "yaw", "pitch", "light_el")))
+    names = tuple(dict.fromkeys((*TARGETS.values(), "yaw", "pitch", "light_elevation")))
     columns = [LABEL_NAMES.index(name) for name in names]
     train_labels = data.labels[: data.train_count]
     bench = Bench(

@@ -13,11 +13,9 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
@@ -25,83 +23,36 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import DataError
-from .faces_data import (
-    BACKGROUND,
-    BEARD,
-    BROWS,
-    CLOTH,
-    EYES,
-    GLASSES,
-    HAIR,
-    LABEL_NAMES,
-    LIPS,
-    MIRRORED,
-    MOUTH,
-    SKIN,
-    FacesData,
-)
+from .batches import Batches
+from .faces_data import FacesData
 from .figures import held_out_figures
-from .joint_model import STYLE_GAIN, JointModel, JointSettings, weighted_difference
-
-REGION_WEIGHTS = {BACKGROUND: 0.15, CLOTH: 0.15, HAIR: 0.5, SKIN: 1.0, BEARD: 1.0, EYES: 4.0, BROWS: 3.0, LIPS: 4.0,
-                  GLASSES: 4.0, MOUTH: 5.0}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Batch:
-    """``images`` (B, 3, R, R) in [-1, 1]; ``weights`` (B, 1, R, R); ``labels`` (B, A) standardised."""
-
-    images: Tensor
-    weights: Tensor
-    labels: Tensor
-
-
-class Batches:
-    """Random batches with flips; a pure function of the seed and the step, so a resumed run goes on alike."""
-
-    def __init__(self, data: FacesData, settings: JointSettings) -> None:
-        self.data = data
-        self.settings = settings
-        table = np.full(256, 1.0, np.float32)
-        for class_id, weight in REGION_WEIGHTS.items():
-            table[class_id] = weight
-        self.weight_table = table
-        labels = data.labels[: data.train_count]
-        self.label_mean, self.label_scale = labels.mean(0), np.maximum(labels.std(0), 1e-3)
-        self.mirror = np.array([-1.0 if name in MIRRORED else 1.0 for name in LABEL_NAMES], np.float32)
-
-    def at(self, step: int) -> Batch:
-        """The batch of one step."""
-        rng = np.random.default_rng((self.settings.seed, step))
-        rows = rng.integers(0, self.data.train_count, self.settings.batch)
-        flips = rng.random(self.settings.batch) < 0.5
-        images = self.data.images[rows].astype(np.float32) / 127.5 - 1.0
-        weights = self.weight_table[self.data.classes[rows]]
-        labels = self.data.labels[rows].copy()
-        images[flips] = images[flips, :, ::-1]
-        weights[flips] = weights[flips, :, ::-1]
-        labels[flips] *= self.mirror
-        labels = (labels - self.label_mean) / self.label_scale
-        return Batch(
-            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last),
-            torch.from_numpy(weights)[:, None],
-            torch.from_numpy(labels),
-        )
+from .joint_model import STYLE_GAIN, JointModel, JointSettings
+from .objective import (
+    Batch,
+    code_difference,
+    edit_difference,
+    moved_codes,
+    texture_difference,
+    weighted_difference,
+)
 
 
 class JointTrainer:
     """The optimisation itself: one ``step`` at a time, saved to and resumed from one file without pickles."""
 
-    def __init__(self, data: FacesData, settings: JointSettings, checkpoint: Path) -> None:
+    def __init__(
+        self, data: FacesData, settings: JointSettings, checkpoint: Path, device: str = "cpu"
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.batches = Batches(data, settings)
+        self.device = torch.device(device)
+        self.batches = Batches(data, settings, self.device)
         self.data = data
         self.checkpoint = checkpoint
         self.model = JointModel(settings)
         self.average = JointModel(settings).requires_grad_(False)
         for net in (self.model, self.average):
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.model.state_dict())
         self.steps = 0
         self.seconds = 0.0
@@ -122,22 +73,12 @@ class JointTrainer:
         decay = 0.5 - 0.5 * math.cos(math.pi * min(left, 1.0))
         return self.settings.learning_rate * max(decay, 0.01) * min(1.0, (self.steps + 1) / 60)
 
-    def step(self, share: float) -> float:
-        """One batch at ``share`` in [0, 1] of the time budget; returns the loss."""
+    def step(self, share: float) -> Tensor:
+        """One batch at ``share`` in [0, 1] of the time budget; returns the loss, still on the device."""
         batch = self.batches.at(self.steps)
         coarse = share < self.settings.coarse_share and not self.is_warm
-        resolution = self.settings.resolution // (2 if coarse else 1)
-        w = self.model.encode(batch.images, update=True)
-        random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.steps)
-        noisy = w + self.settings.noise * torch.randn(w.shape, generator=random)
-        output = self.model.decode(noisy, resolution)
-        target, weights = batch.images, batch.weights
-        if coarse:
-            target, weights = F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2)
-        loss = weighted_difference(output, target, weights, self.settings.gradient_weight)
-        loss = loss + self.settings.head_weight * F.smooth_l1_loss(self.model.heads(w), batch.labels)
-        mean, variance = w.mean(0), w.var(0) + 1e-4
-        loss = loss + self.settings.prior_weight * 0.5 * (variance - variance.log() + mean.square()).mean()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = self.loss(batch, self.settings.resolution // (2 if coarse else 1))
         for group, factor in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = self.rate(share) * factor
         self.optimiser.zero_grad(set_to_none=True)
@@ -146,7 +87,35 @@ class JointTrainer:
         self.optimiser.step()
         self.steps += 1
         self.update_average()
-        return float(loss.detach())
+        return loss.detach()
+
+    def loss(self, batch: Batch, resolution: int) -> Tensor:
+        """The sum of all terms for one batch, drawn at ``resolution``."""
+        settings, model = self.settings, self.model
+        w = model.encode(batch.seen, update=True)
+        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.steps)
+        noise = settings.noise * torch.randn(w.shape, generator=random).to(w.device)
+        codes = torch.cat([w, moved_codes(w, batch, model.directions)]) + torch.cat(
+            [noise, noise[batch.source]]
+        )
+        drawn = model.decode(codes, resolution).float()
+        output, edited = drawn[: len(w)], drawn[len(w) :]
+        target, weights = batch.images, batch.weights
+        if resolution < settings.resolution:
+            target, weights = F.avg_pool2d(target, 2), F.avg_pool2d(weights, 2)
+        loss = weighted_difference(output, target, weights, settings.gradient_weight)
+        if settings.texture_weight:
+            loss = loss + settings.texture_weight * texture_difference(output, target, weights)
+        if len(edited):
+            either = torch.maximum(weights[batch.source], weights[batch.target])
+            loss = loss + settings.edit_weight * edit_difference(
+                output[batch.source], edited, target[batch.source], target[batch.target], either,
+                settings.gradient_weight,
+            )  # fmt: skip
+            loss = loss + settings.code_weight * code_difference(w, batch, model.directions)
+        loss = loss + settings.head_weight * F.smooth_l1_loss(model.heads(w).float(), batch.labels)
+        mean, variance = w.mean(0), w.var(0) + 1e-4
+        return loss + settings.prior_weight * 0.5 * (variance - variance.log() + mean.square()).mean()
 
     def update_average(self) -> None:
         """Exponential moving average of the parameters (faster at the start); running statistics are copied."""
@@ -160,24 +129,32 @@ class JointTrainer:
             self.average.variance.copy_(self.model.variance)
 
     def run(self, budget_s: float, *, save_every_s: float = 180.0) -> Iterator[dict[str, float]]:
-        """Train until ``budget_s`` of process time is used in all; yields figures at every save."""
-        last, started, before = time.process_time(), time.process_time(), self.seconds
-        loss = 0.0
+        """Train until ``budget_s`` seconds are used in all; yields figures at every save.
+
+        On the CPU these are seconds of process time, which other work on the machine does not use up.
+        """
+        clock = time.process_time if self.device.type == "cpu" else time.monotonic
+        last, started, before = clock(), clock(), self.seconds
+        loss = torch.zeros((), device=self.device)
         while self.seconds < budget_s:
-            loss = 0.99 * loss + 0.01 * self.step(self.seconds / budget_s)
-            self.seconds = before + time.process_time() - started
-            if not math.isfinite(loss):
+            loss = loss.lerp(self.step(self.seconds / budget_s), 0.01)
+            self.seconds = before + clock() - started
+            if self.steps % 50 == 0 and not math.isfinite(float(loss)):
                 raise DataError(
-                    f"Training diverged at step {self.steps} (loss {loss}).",
+                    f"Training diverged at step {self.steps} (loss {float(loss)}).",
                     where=str(self.checkpoint),
                     remedy="Start again with a lower learning rate.",
                 )
-            if time.process_time() - last > save_every_s or self.seconds >= budget_s:
-                figures = {"seconds": self.seconds, "images": self.steps * self.settings.batch, "loss": loss}
+            if clock() - last > save_every_s or self.seconds >= budget_s:
+                figures = {
+                    "seconds": self.seconds,
+                    "images": self.steps * self.settings.batch,
+                    "loss": float(loss),
+                }
                 figures |= held_out_figures(self.average, self.data, limit=256)
                 self.curve.append(figures)
                 self.save()
-                last = time.process_time()
+                last = clock()
                 yield figures
 
     def start_from(self, generator: dict[str, Tensor], encoder: dict[str, Tensor]) -> None:
@@ -237,10 +214,10 @@ class JointTrainer:
             if f"adam.exp_avg.{name}" in tensors:
                 self.optimiser.state[parameters[name]] = {
                     "step": torch.tensor(float(run["steps"])),
-                    "exp_avg": tensors[f"adam.exp_avg.{name}"].clone(memory_format=torch.preserve_format),
-                    "exp_avg_sq": tensors[f"adam.exp_avg_sq.{name}"].clone(
-                        memory_format=torch.preserve_format
-                    ),
+                    **{
+                        kind: tensors[f"adam.{kind}.{name}"].to(self.device, copy=True)
+                        for kind in ("exp_avg", "exp_avg_sq")
+                    },
                 }
         self.steps, self.seconds, self.curve = run["steps"], run["seconds"], run["curve"]
         self.is_warm = bool(run.get("warm", False))

@@ -1,4 +1,4 @@
-"""The networks that are trained together, the picture loss, and the sizes and rates of the training."""
+"""The networks that are trained together, and the sizes and rates of the training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -14,12 +13,14 @@ from ..inversion.encoder_net import EncoderNet
 from .faces_data import LABEL_NAMES
 
 STYLE_GAIN = 0.2  # larger and random modulation cripples the first minutes, smaller and w is hardly used
-PYRAMID = (1.0, 0.7, 0.7)
 
 
 @dataclass(frozen=True)
 class JointSettings:
-    """Sizes and rates of the joint training; the defaults suit one CPU core for one to three hours."""
+    """Sizes and rates of the joint training; the defaults suit one CPU core for one to three hours.
+
+    Half of a batch's pictures are independent faces, half counterfactual pairs where the data has them.
+    """
 
     w_dim: int = 192
     z_dim: int = 64
@@ -33,6 +34,10 @@ class JointSettings:
     head_weight: float = 0.3
     prior_weight: float = 0.05
     gradient_weight: float = 0.5
+    texture_weight: float = 1.0
+    edit_weight: float = 1.0
+    code_weight: float = 0.5
+    degraded_share: float = 0.5  # of the pictures the encoder sees blurred and noisy
     coarse_share: float = 0.25  # of the budget at half resolution: cheaper pictures first
     decay_share: float = 0.3  # of the budget in which the learning rate falls to zero
     seed: int = 1
@@ -49,7 +54,8 @@ class JointSettings:
 
 
 class JointModel(nn.Module):
-    """Generator, encoder, attribute heads on w, and the running statistics that keep w at unit scale."""
+    """Generator, encoder, attribute heads on w, directions of the labels (A, w_dim) per standard deviation, and the
+    running statistics that keep w at unit scale."""
 
     mean: Tensor
     variance: Tensor
@@ -60,6 +66,7 @@ class JointModel(nn.Module):
         self.generator = StyleGAN2(settings.generator_config())
         self.encoder = EncoderNet(settings.w_dim, settings.encoder_widths, settings.encoder_hidden)
         self.heads = nn.Linear(settings.w_dim, len(LABEL_NAMES))
+        self.directions = nn.Parameter(torch.zeros(len(LABEL_NAMES), settings.w_dim))
         self.register_buffer("mean", torch.zeros(settings.w_dim))
         self.register_buffer("variance", torch.ones(settings.w_dim))
         with torch.no_grad():
@@ -82,16 +89,3 @@ class JointModel(nn.Module):
         ws = w[:, None, :].expand(-1, self.generator.num_ws, -1)
         count = 3 * int(math.log2(resolution)) - 4  # two styles at 4 px, three at every further size
         return self.generator.synthesise_from_styles(self.generator.styles(ws)[:count], "none")
-
-
-def weighted_difference(output: Tensor, target: Tensor, weights: Tensor, gradient_weight: float) -> Tensor:
-    """L1 plus L1 of the horizontal and vertical differences, weighted per pixel and normalised by the weights."""
-    total = output.new_zeros(())
-    for share in PYRAMID:
-        error = output - target
-        scale = 1.0 / weights.mean()
-        dx, dy = error[..., :, 1:] - error[..., :, :-1], error[..., 1:, :] - error[..., :-1, :]
-        gradient = (dx.abs() * weights[..., :, 1:]).mean() + (dy.abs() * weights[..., 1:, :]).mean()
-        total = total + share * scale * ((error.abs() * weights).mean() + gradient_weight * gradient)
-        output, target, weights = (F.avg_pool2d(x, 2) for x in (output, target, weights))
-    return total

@@ -2,7 +2,7 @@
 
 Each network learns for a fixed budget of CPU seconds with a learning rate that falls to zero; a checkpoint is
 written every few minutes by atomic replacement, so that an interrupted run goes on where it was. The last
-shard of each letter is never trained on.
+shard of each data set is never trained on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FILES = {"locator.safetensors": ("scan", "landmark"), "segmenter.safetensors": (
 
 @dataclass(frozen=True)
 class Options:
-    """``shards`` holds faces128-*.tar; ``work`` takes checkpoints; ``output`` takes the weight files;
+    """``shards`` holds data sets, ``work`` takes checkpoints, ``output`` the weight files;
     ``seconds`` is the CPU budget of each network."""
 
     shards: Path
@@ -82,12 +82,16 @@ def train(options: Options) -> None:
 
 
 def split_shards(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The shards for training and the held-out ones (the last of each letter)."""
-    paths = sorted(folder.glob("faces128-*-*.tar"))
-    last = {path.name.rsplit("-", 1)[0]: path for path in paths}
+    """The shards for training and the held-out ones (the last of each data set below ``folder``)."""
+    paths = sorted(folder.rglob("*.tar"))
+    last = {path.parent: path for path in paths}
     held_out = sorted(last.values())
     if not paths:
-        raise DataError("No faces128-*.tar shards found.", where=str(folder), remedy="Name the shard folder.")
+        raise DataError(
+            "No shards (*.tar) here.",
+            where=str(folder),
+            remedy="Name a folder that lineament faces dataset made.",
+        )
     return [path for path in paths if path not in held_out], held_out
 
 

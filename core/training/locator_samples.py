@@ -9,11 +9,8 @@ generator passed in.
 
 from __future__ import annotations
 
-import gzip
-import json
-import tarfile
-import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -22,6 +19,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..faces.base import LANDMARK_NAMES
+from ..synthetic.shards import Sample, read_shard
 
 TILE = 128
 Bytes = npt.NDArray[np.uint8]
@@ -50,48 +48,35 @@ class FaceSet:
 
 
 def read_shards(paths: list[Path], *, limit: int | None = None) -> FaceSet:
-    """Read tar shards of KEY.webp, KEY.mask.png and labels.jsonl.gz, of each only ``limit`` renders if given.
+    """Read shards of labelled renders (see ``synthetic.shards``), of each only ``limit`` renders if given.
 
-    Raises DataError if a shard is missing or damaged.
+    Families that are kept for grading are left out. Raises DataError if a shard is missing or damaged, or if its
+    renders have another size than TILE.
     """
-    parts = [_read_shard(path, limit) for path in paths]
-    if not parts:
-        raise DataError("No face shards given.", remedy="Name a folder with faces128-*.tar files.")
+    found = [
+        sample
+        for path in paths
+        for sample in islice(read_shard(path), limit)
+        if sample.meta["split"] == "train" and _has_size(sample, path)
+    ]
+    if not found:
+        raise DataError("No faces to train on.", remedy="Name a folder that lineament faces dataset made.")
     return FaceSet(
-        np.concatenate([part.pictures for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        np.concatenate([part.landmarks for part in parts]),
-        tuple(key for part in parts for key in part.keys),
+        np.stack([sample.picture for sample in found]),
+        np.stack([sample.mask for sample in found]),
+        np.stack([sample.six_points() for sample in found]) * TILE,
+        tuple(sample.key for sample in found),
     )
 
 
-def _read_shard(path: Path, limit: int | None) -> FaceSet:
-    try:
-        with tarfile.open(path) as archive:
-            blobs = {entry.name: _blob(archive, entry) for entry in archive.getmembers() if entry.isfile()}
-        lines = gzip.decompress(blobs["labels.jsonl.gz"]).decode("utf-8").splitlines()
-        labels = [json.loads(line) for line in lines[:limit]]
-        keys = tuple(str(label["key"]) for label in labels)
-        pictures = [_decode(blobs[f"{key}.webp"], cv2.IMREAD_COLOR)[..., ::-1] for key in keys]
-        classes = [_decode(blobs[f"{key}.mask.png"], cv2.IMREAD_UNCHANGED) for key in keys]
-        points = [[label["landmarks"][name] for name in LANDMARK_NAMES] for label in labels]
-    except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError, ValueError) as err:
+def _has_size(sample: Sample, path: Path) -> bool:
+    if sample.picture.shape[:2] != (TILE, TILE):
         raise DataError(
-            f"Cannot read the face shard: {err}.", where=str(path), remedy="Fetch it again."
-        ) from err
-    return FaceSet(np.stack(pictures), np.stack(classes), np.array(points, np.float64) * TILE, keys)
-
-
-def _blob(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(entry)
-    return stream.read() if stream else b""
-
-
-def _decode(blob: bytes, mode: int) -> Bytes:
-    picture = cv2.imdecode(np.frombuffer(blob, np.uint8), mode)
-    if picture is None:
-        raise ValueError("undecodable picture")
-    return picture.astype(np.uint8, copy=False)
+            f"The renders have {sample.picture.shape[0]} pixels a side, {TILE} are wanted.",
+            where=str(path),
+            remedy=f"Make a data set with --size {TILE} --framing ffhq.",
+        )
+    return True
 
 
 # --- backgrounds -----------------------------------------------------------------------------------------

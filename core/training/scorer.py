@@ -19,17 +19,21 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from ..scorer import ScorerNet
-from .faces_data import LABEL_NAMES, MIRRORED, FacesData
+from .batches import degrade
+from .faces_data import LABEL_NAMES, MIRRORED, Bytes, FacesData, Floats, Numbers, face_of
 
 log = logging.getLogger(__name__)
 
-BINARY = ("male", "glasses", "sung", "lipstick", "moust")
-THRESHOLDS = {"smile": 0.5, "mouth_open": 0.2, "beard": 0.5, "brow_inner": 0.5, "eyes_closed": 0.5}
+BINARY = ("glasses", "sunglasses")
+THRESHOLDS = {
+    "gender": 0.5, "smile": 0.5, "mouth_open": 0.2, "beard": 0.3, "moustache": 0.3, "lipstick": 0.3, "brow_inner": 0.5,
+    "brow_down": 0.5, "eyes_closed": 0.5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ScorerSettings:
-    """One scorer; ``half`` 0 or 1 picks even or odd training rows, None takes all."""
+    """One scorer; ``half`` 0 or 1 picks one half of the training faces, None takes all."""
 
     widths: tuple[int, ...] = (32, 64, 96, 128)
     hidden: int = 192
@@ -41,6 +45,7 @@ class ScorerSettings:
 
 GRADER = ScorerSettings(widths=(24, 48, 112, 144), hidden=160, seed=77, half=1)
 TOOL = ScorerSettings(half=0)
+IDENTITY = ScorerSettings(widths=(32, 64, 96, 128), hidden=192, seed=31)
 
 
 def jitter(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -53,53 +58,101 @@ def jitter(images: Tensor, rng: np.random.Generator) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def degrade(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Blur and noise of random strength: decoder output and photographs are softer or rougher than renders."""
-    blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    share = torch.from_numpy((rng.random((len(images), 1, 1, 1)) ** 2).astype(np.float32))
-    noise = torch.from_numpy(rng.standard_normal(images.shape).astype(np.float32))
-    strength = torch.from_numpy((0.08 * rng.random((len(images), 1, 1, 1)) ** 2).astype(np.float32))
-    gain = torch.from_numpy((1 + 0.08 * rng.standard_normal((len(images), 1, 1, 1))).astype(np.float32))
-    return (images.lerp(blurred, share) + noise * strength) * gain
-
-
 def train_scorer(data: FacesData, settings: ScorerSettings, budget_s: float) -> ScorerNet:
-    """Train for ``budget_s`` seconds of process time with a cosine rate; deterministic for equal step counts."""
+    """The attributes of one half of the training faces, for ``budget_s`` seconds of process time."""
+    rows = np.arange(data.train_count)
+    rows = rows if settings.half is None else rows[data.halves()[rows] == settings.half]
+    mirror = torch.tensor([-1.0 if name in MIRRORED else 1.0 for name in LABEL_NAMES])
+    return regress(data.images, data.labels, LABEL_NAMES, rows, settings, budget_s, mirror)
+
+
+def train_identity(data: FacesData, settings: ScorerSettings, budget_s: float) -> ScorerNet:
+    """The identity vector of the training faces: what of a face stays when pose, light, age and expression change.
+
+    Not mirrored, because the vector has asymmetries of the face.
+    """
+    names = tuple(f"identity{i}" for i in range(data.identity.shape[1]))
+    rows = np.arange(data.train_count)
+    return regress(data.images, data.identity, names, rows, settings, budget_s, None)
+
+
+def regress(
+    images: Bytes,
+    targets: Floats,
+    names: tuple[str, ...],
+    rows: Numbers,
+    settings: ScorerSettings,
+    budget_s: float,
+    mirror: Tensor | None,
+) -> ScorerNet:
+    """Pictures (N, R, R, 3) uint8 -> numbers (N, K), on ``rows``, with a cosine rate; equal steps give equal weights.
+
+    ``mirror`` (K,) are the factors of the numbers when a picture is flipped; None never flips.
+    """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    rows = np.arange(data.train_count)
-    rows = rows if settings.half is None else rows[rows % 2 == settings.half]
-    labels = data.labels[rows]
-    net = ScorerNet(LABEL_NAMES, settings.widths, settings.hidden)
-    net.offset.copy_(torch.from_numpy(labels.mean(0)))
-    net.scale.copy_(torch.from_numpy(np.maximum(labels.std(0), 1e-3)))
+    net = ScorerNet(names, settings.widths, settings.hidden)
+    net.offset.copy_(torch.from_numpy(targets[rows].mean(0)))
+    net.scale.copy_(torch.from_numpy(np.maximum(targets[rows].std(0), 1e-3)))
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mirror = torch.tensor([-1.0 if name in MIRRORED else 1.0 for name in LABEL_NAMES])
     optimiser = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
     started = time.process_time()
     step = 0
     while (share := (time.process_time() - started) / budget_s) < 1.0:
         chosen = rng.choice(rows, settings.batch)
-        images = torch.from_numpy(data.images[chosen].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
-        target = torch.from_numpy(data.labels[chosen])
-        flip = torch.from_numpy(rng.random(settings.batch) < 0.5)
-        images = torch.where(flip[:, None, None, None], images.flip(3), images)
-        target = torch.where(flip[:, None], target * mirror, target)
+        seen = torch.from_numpy(images[chosen].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+        wanted = torch.from_numpy(targets[chosen])
+        if mirror is not None:
+            flip = torch.from_numpy(rng.random(settings.batch) < 0.5)
+            seen = torch.where(flip[:, None, None, None], seen.flip(3), seen)
+            wanted = torch.where(flip[:, None], wanted * mirror, wanted)
         optimiser.param_groups[0]["lr"] = (
             settings.learning_rate * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
         )
         scores = net.standardised(
-            degrade(jitter(images, rng), rng).contiguous(memory_format=torch.channels_last)
+            degrade(jitter(seen, rng), rng).contiguous(memory_format=torch.channels_last)
         )
-        loss = F.smooth_l1_loss(scores, (target - net.offset) / net.scale, beta=0.5)
+        loss = F.smooth_l1_loss(scores, (wanted - net.offset) / net.scale, beta=0.5)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         step += 1
         if step % 200 == 0:
-            log.info("scorer step %d, share %.2f, loss %.3f", step, share, float(loss.detach()))
+            log.info("step %d, share %.2f, loss %.3f", step, share, float(loss.detach()))
     net.eval()
     return net
+
+
+def identity_figures(net: ScorerNet, grading: FacesData, limit: int = 600) -> dict[str, float]:
+    """How well the embedding tells faces apart, on families kept for grading.
+
+    ``auc``: a base and its own changed member against a base and another family's member, by cosine;
+    ``same_mean``, ``different_mean`` and ``different_p95`` are the cosines themselves.
+    """
+    pairs = grading.pairs
+    if len(pairs.base) < 2:
+        return {}
+    rows = np.random.default_rng(0).permutation(len(pairs.base))[:limit]
+    base, member = (embed(net, grading.images[index[rows]]) for index in (pairs.base, pairs.member))
+    other = np.roll(np.arange(len(rows)), 1)
+    apart = np.array([face_of(grading.keys[pairs.base[rows[i]]]) for i in range(len(rows))])
+    same = (base * member).sum(1)
+    different = (base * member[other]).sum(1)[apart != apart[other]]
+    truth = np.concatenate([np.ones(len(same)), np.zeros(len(different))])
+    return {
+        "auc": round(float(roc_auc_score(truth, np.concatenate([same, different]))), 4),
+        "same_mean": round(float(same.mean()), 4),
+        "different_mean": round(float(different.mean()), 4),
+        "different_p95": round(float(np.quantile(different, 0.95)), 4),
+    }
+
+
+def embed(net: ScorerNet, images: Bytes) -> Floats:
+    """(N, R, R, 3) uint8 -> (N, K) float32 unit vectors."""
+    seen = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        vectors = torch.cat([net.standardised(chunk) for chunk in torch.split(seen, 64)])
+    return np.asarray(F.normalize(vectors).numpy(), np.float32)
 
 
 def scorer_figures(net: ScorerNet, data: FacesData) -> dict[str, Any]:

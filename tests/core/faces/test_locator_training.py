@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from lineament.core.errors import DataError
-from lineament.core.faces.base import LANDMARK_NAMES
 from lineament.core.faces.network import NetworkLocator
 from lineament.core.training import locator as training
 from lineament.core.training import locator_samples as samples
 from lineament.core.training.locator_samples import FaceSet
 from safetensors.torch import load_file
 
-POINTS = np.array([(80, 50), (48, 50), (64, 70), (76, 86), (52, 86), (64, 110)], np.float64)
-
-
-def dotted() -> tuple[np.ndarray, np.ndarray]:
-    """A picture with a bright dot on each landmark and a mask that is skin near them."""
-    picture = np.zeros((128, 128, 3), np.uint8)
-    classes = np.zeros((128, 128), np.uint8)
-    for x, y in POINTS.astype(int):
-        picture[y - 1 : y + 1, x - 1 : x + 1] = 255
-        classes[y - 4 : y + 4, x - 4 : x + 4] = 1
-    return picture, classes
-
-
-def write_shard(path: Path, count: int) -> None:
-    picture, classes = dotted()
-    landmarks = {name: list(point / 128) for name, point in zip(LANDMARK_NAMES, POINTS, strict=True)}
-    lines = [json.dumps({"key": f"{path.stem}_{i}", "landmarks": landmarks}) for i in range(count)]
-    blobs = {"labels.jsonl.gz": gzip.compress("\n".join(lines).encode())}
-    for i in range(count):
-        blobs[f"{path.stem}_{i}.webp"] = cv2.imencode(".webp", picture)[1].tobytes()
-        blobs[f"{path.stem}_{i}.mask.png"] = cv2.imencode(".png", classes)[1].tobytes()
-    with tarfile.open(path, "w") as archive:
-        for name, blob in blobs.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(blob)
-            archive.addfile(entry, io.BytesIO(blob))
+from tests.data.toy_shards import POINTS, dotted, write
+from tests.data.toy_shards import faces as faces_of
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> training.Options:
-    for letter in "ab":
+    for name in "ab":
         for number in (0, 1):
-            write_shard(tmp_path / f"faces128-{letter}-{number:03d}.tar", 2)
+            write(tmp_path / name / f"faces-{number:05d}.tar", faces_of(2, 10 * number))
     return training.Options(
         tmp_path, tmp_path / "work", tmp_path / "out", seconds=0.2, batch=2, save_every_s=0.05
     )
@@ -65,14 +35,14 @@ def faces() -> FaceSet:
     return FaceSet(picture[None], classes[None], POINTS[None], ("dots",))
 
 
-def test_when_shards_are_split_then_the_last_of_each_letter_is_held_out(options: training.Options) -> None:
+def test_when_shards_are_split_then_the_last_of_each_data_set_is_held_out(options: training.Options) -> None:
     used, held_out = training.split_shards(options.shards)
-    assert [path.stem for path in used] == ["faces128-a-000", "faces128-b-000"]
-    assert [path.stem for path in held_out] == ["faces128-a-001", "faces128-b-001"]
+    assert [f"{path.parent.name}/{path.stem}" for path in used] == ["a/faces-00000", "b/faces-00000"]
+    assert [f"{path.parent.name}/{path.stem}" for path in held_out] == ["a/faces-00001", "b/faces-00001"]
 
 
 def test_when_folder_has_no_shards_then_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="No faces128"):
+    with pytest.raises(DataError, match="No shards"):
         training.split_shards(tmp_path)
 
 
@@ -80,8 +50,8 @@ def test_when_folder_has_no_shards_then_data_error(tmp_path: Path) -> None:
 def test_when_a_shard_is_cut_off_then_data_error_names_it(
     options: training.Options, cut: int, broken_copy
 ) -> None:
-    path = broken_copy(options.shards / "faces128-a-000.tar", cut=cut)
-    with pytest.raises(DataError, match=r"faces128-a-000\.tar"):
+    path = broken_copy(options.shards / "a" / "faces-00000.tar", cut=cut)
+    with pytest.raises(DataError, match=r"faces-00000\.tar"):
         samples.read_shards([path])
 
 

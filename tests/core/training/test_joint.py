@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from lineament.core.errors import DataError
-from lineament.core.faces.base import Alignment
 from lineament.core.training.default import folded_encoder
-from lineament.core.training.faces_data import LABEL_NAMES, FacesData, load_faces, read_cache, write_cache
+from lineament.core.training.faces_data import LABEL_NAMES, FacesData, Pairs
 from lineament.core.training.figures import held_out_figures
 from lineament.core.training.joint import JointTrainer
 from lineament.core.training.joint_model import JointSettings
@@ -37,11 +36,14 @@ def data() -> FacesData:
     classes = np.ones((count, 16, 16), np.uint8)
     classes[:, 6:9, 3:13] = 2
     labels = random.standard_normal((count, len(LABEL_NAMES))).astype(np.float32)
-    return FacesData(images.astype(np.uint8), classes, labels, tuple(f"k{i}" for i in range(count)))
+    identity = random.standard_normal((count, 64)).astype(np.float32)
+    pairs = Pairs(np.arange(0, 40), np.arange(1, 41), np.full(40, 2), labels[1:41, 2] - labels[:40, 2])
+    keys = tuple(f"face-{i}" for i in range(count))
+    return FacesData(images.astype(np.uint8), classes, labels, identity, keys, held_out=20, pairs=pairs)
 
 
 def advance(trainer: JointTrainer, steps: int, share: float = 0.5) -> list[float]:
-    return [trainer.step(share) for _ in range(steps)]
+    return [float(trainer.step(share)) for _ in range(steps)]
 
 
 def test_when_trained_for_a_moment_then_held_out_pictures_come_nearer(
@@ -91,30 +93,6 @@ def test_when_the_checkpoint_has_another_shape_then_it_is_refused(data: FacesDat
     wider = JointSettings(w_dim=24, channels=(16, 16, 8), encoder_widths=(8, 16), encoder_hidden=24)
     with pytest.raises(DataError, match="cannot be resumed"):
         JointTrainer(data, wider, path).resume()
-
-
-def test_when_the_folder_has_no_shards_then_it_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"No training shards.*--data"):
-        load_faces(tmp_path, tmp_path / "cache.npz", Alignment(16))
-
-
-def test_when_a_shard_is_damaged_then_it_is_named_and_no_cache_stays(tmp_path: Path) -> None:
-    (tmp_path / "broken.tar").write_bytes(b"not a tar at all" * 100)
-    with pytest.raises(DataError, match=r"broken\.tar"):
-        load_faces(tmp_path, tmp_path / "cache.npz", Alignment(16))
-    assert not (tmp_path / "cache.npz").exists()
-
-
-def test_when_a_cache_belongs_to_other_shards_or_is_damaged_then_it_is_not_used(
-    tmp_path: Path, data: FacesData
-) -> None:
-    cache = tmp_path / "cache.npz"
-    write_cache(cache, replace(data, source="these shards"))
-    kept = read_cache(cache, "these shards")
-    assert kept is not None and kept.keys == data.keys
-    assert read_cache(cache, "other shards") is None
-    cache.write_bytes(cache.read_bytes()[:1000])
-    assert read_cache(cache, "these shards") is None
 
 
 def test_when_started_from_trained_weights_then_they_are_kept_and_coarse_steps_are_left_out(
