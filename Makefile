@@ -24,7 +24,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Keep big activations instead of returning them to the system after every layer (docs/architecture.md, "Speed").
 ALLOCATOR := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help demo test lint types format train bench clean distclean
+.PHONY: help demo test lint types format train bench gl clean distclean
 
 help:
 	@echo "make demo    install, edit the sample shot, write EXRs and a contact sheet to $(OUT)"
@@ -32,6 +32,7 @@ help:
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   speed of the generator and of one HD frame, stage by stage"
 	@echo "make train   train the embedded model again (hours), resumes where it stopped"
+	@echo "make gl      the OpenGL driver that rendering faces needs (as root; no GPU, no display)"
 	@echo "make clean   remove what was built; make distclean removes $(VENV) too"
 
 demo: $(VENV)/.installed-run
@@ -65,6 +66,19 @@ bench: $(VENV)/.installed-run
 	$(THREADS) $(ALLOCATOR) $(BIN)/python bench/bench_synthesis.py
 	$(ALLOCATOR) $(BIN)/python bench/bench_frame.py --plate $(SHARED)/shot_a/plate/plate.1001.exr
 
+# Mesa draws on the processor and needs neither GPU nor display. Only rendering faces needs it, so nothing depends on it.
+gl:
+	@if $(PYTHON) -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2>/dev/null; then \
+	    echo "libEGL is there; lineament doctor says what draws with it."; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libegl1 libgl1-mesa-dri; \
+	else \
+	    echo "libEGL is missing. Install an EGL driver: libegl1 and libgl1-mesa-dri on Debian and Ubuntu," >&2; \
+	    echo "mesa-libEGL and mesa-dri-drivers on Fedora; as root, make gl does the former." >&2; \
+	    exit 2; \
+	fi
+
 clean:
 	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
@@ -78,9 +92,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli]'
+	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,faces]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,dev]'
+	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,faces,dev]'
 	@touch $@ $(VENV)/.installed-run

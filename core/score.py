@@ -43,3 +43,43 @@ def edit_gain(plate: Array, output: Array, truth: Array, region: Mask | None = N
     if baseline == 0.0:
         return float("nan")
     return 1.0 - float(np.sqrt(np.mean((after - target) ** 2))) / baseline
+
+
+def outside_share(plate: Array, output: Array, truth: Array, margin_px: int = 0) -> float:
+    """Share of the change's energy (squared stops) that lies where the truth does not change: 0 = all in its place.
+
+    The truth's region is ``changed(plate, truth)`` grown by ``margin_px`` pixels in every direction, because an edge
+    one pixel off is no leak. All pictures are scene-linear (H, W, 3) in one space. NaN if the output is the plate.
+    """
+    expect_shape(plate, "H W 3", name="plate")
+    expect_shape(output, "H W 3", name="output", H=plate.shape[0], W=plate.shape[1])
+    expect_shape(truth, "H W 3", name="truth", H=plate.shape[0], W=plate.shape[1])
+    energy = ((stops(output) - stops(plate)).astype(np.float64) ** 2).sum(axis=-1)
+    total = float(energy.sum())
+    if total == 0.0:
+        return float("nan")
+    return float(energy[~grown(changed(plate, truth), margin_px)].sum()) / total
+
+
+def grown(region: Mask, pixels: int) -> Mask:
+    """``region`` (H, W) with every pixel within a square of ``pixels`` around a True one."""
+    if pixels <= 0:
+        return region
+    for axis in (0, 1):
+        sums = np.cumsum(
+            np.pad(region, [(pixels + 1, pixels) if i == axis else (0, 0) for i in (0, 1)]), axis=axis
+        )
+        size = region.shape[axis]
+        upper, lower = (np.take(sums, range(a, a + size), axis=axis) for a in (2 * pixels + 1, 0))
+        region = np.asarray(upper > lower)
+    return region
+
+
+def cosines(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Cosine of each pair of rows of two embeddings (N, E) -> (N,); NaN for a row without length."""
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    expect_shape(a, "N E", name="first")
+    expect_shape(b, "N E", name="second", N=a.shape[0], E=a.shape[1])
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(lengths > 0, (a * b).sum(axis=1) / lengths, np.nan), dtype=np.float64)

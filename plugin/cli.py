@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from lineament.core.errors import LineamentError
 
-from . import cli_edit, cli_models, cli_tools, cli_train
+from . import cli_bench, cli_edit, cli_faces, cli_models, cli_shot_faces, cli_tools, cli_train
 from .child import settle_threads
 
 app = typer.Typer(
@@ -29,6 +29,9 @@ cli_tools.register(app)
 app.add_typer(cli_models.models, name="model")
 app.add_typer(cli_models.directions, name="directions")
 app.add_typer(cli_train.train, name="train")
+app.add_typer(cli_faces.faces, name="faces")
+app.add_typer(cli_bench.bench, name="bench")
+cli_shot_faces.register(cli_faces.faces)
 
 
 def _show_version(wanted: bool) -> None:

@@ -72,7 +72,7 @@ def invert(
         show=show_error,
     )
     if rows:
-        _save_picture(output / "inversion.png", sheet(rows, tile_height_px=192))
+        save_picture(output / "inversion.png", sheet(rows, tile_height_px=192))
     if failures:
         numbers = format_frames(failure.number for failure in failures)
         console.print(f"{len(rows)} of {len(paths)} frames inverted, failed: {numbers}.", markup=False)
@@ -95,10 +95,7 @@ def sample(
     overwrite: Annotated[bool, option("--overwrite", help="Replace a picture that exists.")] = False,
 ) -> None:
     """Draw random faces of a model as a grid."""
-    if os.path.lexists(output) and not overwrite:
-        from .plan import UsageError
-
-        raise UsageError("The output exists.", where=str(output), remedy="Use --overwrite, or another name.")
+    refuse_taken(output, overwrite=overwrite)
     from lineament.core.devices import choose_device, device_errors
     from lineament.core.generators.package import load_package
 
@@ -110,7 +107,7 @@ def sample(
         grid = sample_grid(
             generator, count=count, columns=columns, seed=seed, truncation=truncation, device=chosen
         )
-    _save_picture(output, grid)
+    save_picture(output, grid)
 
 
 def doctor(
@@ -118,6 +115,10 @@ def doctor(
     device: Device = None,
     ocio: Annotated[str | None, flag("ocio")] = None,
     cache: Annotated[str | None, option("--cache", help="Folder of the latent cache to check.")] = None,
+    assets: Annotated[
+        str,
+        option("--assets", help="Head asset, or folder of the CC0 package, that faces are rendered from."),
+    ] = "",
 ) -> None:
     """Check libraries, device, colour config, model and caches; every finding comes with its remedy."""
     from .doctor import examine, exit_code
@@ -125,7 +126,11 @@ def doctor(
     from .terminal import out
 
     findings = examine(
-        model or "default", device or "cpu", ocio or "", default_cache() if cache is None else cache
+        model or "default",
+        device or "cpu",
+        ocio or "",
+        default_cache() if cache is None else cache,
+        assets,
     )
     console = out()
     marks = {"ok": "[green]ok     [/]", "note": "[yellow]note   [/]", "problem": "[red]PROBLEM[/]"}
@@ -151,7 +156,16 @@ def demo(
     )
 
 
-def _save_picture(path: Path, picture: Image) -> None:
+def refuse_taken(output: Path, *, overwrite: bool) -> None:
+    """Raise UsageError if the output exists and nobody said that it may be replaced."""
+    if os.path.lexists(output) and not overwrite:
+        from .plan import UsageError
+
+        raise UsageError("The output exists.", where=str(output), remedy="Use --overwrite, or another name.")
+
+
+def save_picture(path: Path, picture: Image) -> None:
+    """Write a PNG and print its path. Raises PlateError."""
     from lineament.core.atomic import write_atomically
     from lineament.core.errors import PlateError
 

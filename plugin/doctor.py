@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from lineament.core.errors import LineamentError
+from lineament.core.errors import DeviceError, LineamentError
 
 from .child import ALLOCATOR
 
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(
-    model: str = "default", device: str = "cpu", ocio: str = "", cache: str = ""
+    model: str = "default", device: str = "cpu", ocio: str = "", cache: str = "", assets: str = ""
 ) -> tuple[Finding, ...]:
     """Run every check; none of them raises."""
     checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
@@ -50,6 +50,8 @@ def examine(
         ("latent cache", lambda: _cache(cache)),
         ("allocator", _allocator),
         ("mediapipe", _mediapipe),
+        ("OpenGL", _opengl),
+        ("head asset", lambda: _head_asset(assets)),
     )
     return tuple(_guarded(subject, check) for subject, check in checks)
 
@@ -149,3 +151,31 @@ def _mediapipe() -> Finding:
         remedy = 'For photographed faces without a track: pip install "lineament[mediapipe]".'
         return Finding("mediapipe", "note", "not installed; --locator mediapipe cannot be used", remedy)
     return Finding("mediapipe", "ok", metadata.version("mediapipe"))
+
+
+def _opengl() -> Finding:
+    """Without it everything works but the rendering of faces, so a fault is a note."""
+    if importlib.util.find_spec("moderngl") is None:
+        remedy = 'To render faces with known truth: pip install "lineament[engine,cli,faces]".'
+        return Finding("OpenGL", "note", "moderngl is not installed; lineament faces cannot render", remedy)
+    try:
+        context = importlib.import_module("lineament.core.synthetic.gl").open_context(1)
+    except DeviceError as err:
+        return Finding("OpenGL", "note", f"{err.what} ({err.where})", err.remedy)
+    info = context.info
+    context.release()
+    version = metadata.version("moderngl")
+    return Finding("OpenGL", "ok", f"{info['GL_RENDERER']}, OpenGL {info['GL_VERSION']}, moderngl {version}")
+
+
+def _head_asset(source: str) -> Finding:
+    if not source:
+        remedy = (
+            "Give --assets, or set LINEAMENT_ASSETS, to a built head asset or the folder of the CC0 package."
+        )
+        return Finding("head asset", "note", "not looked for; lineament faces needs one to render", remedy)
+    library = importlib.import_module("lineament.core.synthetic.assets")
+    if (Path(source) / library.FACEKIT_MARK).is_file():
+        return Finding("head asset", "ok", f"{source} holds the CC0 package, built at first use")
+    asset = library.asset_from(Path(source))
+    return Finding("head asset", "ok", f"{source} with {len(asset.targets.names)} morph targets")

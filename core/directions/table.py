@@ -15,6 +15,7 @@ from .base import Array, LabelledLatents
 
 Doubles = npt.NDArray[np.float64]
 
+
 def varies(column: Doubles) -> bool:
     """True if the known values of a column differ."""
     known = column[np.isfinite(column)]

@@ -58,8 +58,8 @@ class Rendered:
     """One picture. ``colour`` (H, W, 3) float32 scene-linear ACEScg over the background, unbounded; ``alpha`` (H, W)
     float32 coverage of everything but the background; ``classes`` (H, W) uint8 class of the largest coverage;
     ``landmarks`` (70, 2) float32 pixels, origin top left, centres at .5: 68 in the iBUG order (the first eye is the
-    one on the picture's left), then the two irises in the same order; ``five`` the five points of alignments by name
-    (eye_l is the subject's left eye), ``aovs`` on request: "depth" (H, W) dm along the view axis,
+    one on the picture's left), then the two irises in the same order; ``six`` (6, 2) float64 pixels, the points of
+    alignments in LANDMARK_NAMES order (``faces.base``); ``aovs`` on request: "depth" (H, W) dm along the view axis,
     "normals" (H, W, 3) camera space, "uv" (H, W, 2), "coverage" (H, W, 11) share of each class, "position" rest
     space."""
 

@@ -124,7 +124,9 @@ class FaceParams:
                 )
         if self.hair_style not in HAIR_STYLES:
             raise RecipeError(
-                f"No hair style {self.hair_style!r}.", where="hair_style", remedy=f"One of: {', '.join(HAIR_STYLES)}."
+                f"No hair style {self.hair_style!r}.",
+                where="hair_style",
+                remedy=f"One of: {', '.join(HAIR_STYLES)}.",
             )
         for name, count in (("identity", IDENTITY_DIMS), ("look", LOOK_DIMS)):
             vector = getattr(self, name)

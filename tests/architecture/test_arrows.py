@@ -14,7 +14,7 @@ import pytest
 
 HOSTS_API = {"bpy", "bpy_extras", "gpu", "blf", "nuke", "nukescripts"}
 COMMAND_LINE = {"argparse", "click", "typer", "rich", "optparse"}
-HEAVY = {"torch", "OpenImageIO", "PyOpenColorIO", "cv2", "sklearn", "scipy", "safetensors"}
+HEAVY = {"torch", "OpenImageIO", "PyOpenColorIO", "cv2", "sklearn", "scipy", "safetensors", "moderngl"}
 ENGINE_FOR_HOSTS = ("errors", "frame", "latent", "recipe")
 """The light core modules: hosts load them inside their own process."""
 

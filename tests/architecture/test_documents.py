@@ -65,8 +65,9 @@ def test_when_a_page_says_make_then_the_target_exists(repository: Path) -> None:
 
 
 def commands_of_the_page(page: Path) -> list[list[str]]:
-    """The lines of a page that call lineament, cut into words, comments left out."""
-    lines = [line.strip().removeprefix(".venv/bin/") for line in page.read_text("utf-8").splitlines()]
+    """The lines of a page that call lineament, continued ones joined, cut into words, comments left out."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    lines = [line.strip().removeprefix(".venv/bin/") for line in text.splitlines()]
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lineament ")]
 
 

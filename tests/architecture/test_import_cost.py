@@ -31,6 +31,7 @@ HEAVY = {
     "scipy",
     "sklearn",
     "safetensors",
+    "moderngl",
     "pydantic",
     "typer",
     "rich",
@@ -56,6 +57,22 @@ def test_when_a_light_module_is_imported_then_the_engine_stays_out(tmp_path: Pat
 @pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
 def test_when_the_recipe_is_imported_then_even_numpy_stays_out(tmp_path: Path, module: str) -> None:
     assert "numpy" not in loaded_by(tmp_path, module)
+
+
+@pytest.mark.parametrize(
+    ("module", "stays_out"),
+    [
+        ("lineament.core.synthetic.shards", {"torch", "moderngl"}),
+        ("lineament.core.synthetic.dataset_folder", {"torch", "moderngl"}),
+        ("lineament.core.synthetic.studio", {"torch", "moderngl"}),
+        ("lineament.core.synthetic.shot", {"torch", "moderngl"}),
+        ("lineament.core.synthetic.renderer", {"torch"}),
+    ],
+)
+def test_when_faces_are_rendered_then_no_network_is_loaded_and_readers_need_no_opengl(
+    tmp_path: Path, module: str, stays_out: set[str]
+) -> None:
+    assert loaded_by(tmp_path, module) & stays_out == set()
 
 
 def test_when_a_heavy_module_is_imported_then_the_probe_sees_it(tmp_path: Path) -> None:

@@ -45,6 +45,18 @@ def test_when_a_layer_is_installed_then_it_carries_its_typing_mark(
     assert "py.typed" in project["tool"]["setuptools"]["package-data"][f"lineament.{layer}"]
 
 
+def test_when_package_data_is_listed_then_every_pattern_finds_files(repository: Path, project: dict) -> None:
+    listed = project["tool"]["setuptools"]["package-data"]
+    folders = {package: repository.joinpath(*package.split(".")[1:]) for package in listed}
+    empty = [
+        f"{package}: {pattern}"
+        for package, patterns in listed.items()
+        for pattern in patterns
+        if not any(folders[package].glob(pattern))
+    ]
+    assert empty == []
+
+
 def test_when_the_namespace_is_shared_then_it_has_no_init(repository: Path) -> None:
     lineament = importlib.import_module("lineament")
     assert getattr(lineament, "__file__", None) is None
@@ -69,7 +81,7 @@ def test_when_dependencies_are_named_then_each_is_pinned(repository: Path, proje
     extras = project["project"]["optional-dependencies"]
     wanted = [
         *project["project"]["dependencies"],
-        *(name for key in ("engine", "cli", "dev") for name in extras[key]),
+        *(name for key in ("engine", "cli", "faces", "dev") for name in extras[key]),
     ]
     names = {requirement.partition(">")[0].partition("=")[0].strip().lower() for requirement in wanted}
     assert names - pinned == set()

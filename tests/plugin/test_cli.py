@@ -24,6 +24,7 @@ from .conftest import FRAMES, Studio
 COMMANDS = (
     *("edit", "invert", "sample", "doctor", "demo", "model list", "model inspect", "model import"),
     *("directions list", "directions show", "train default", "train locator"),
+    *("faces assets", "faces dataset", "faces sheet", "faces correlations", "faces shot", "bench truth"),
 )
 
 
@@ -70,7 +71,7 @@ def test_when_the_program_starts_then_nothing_heavy_is_loaded() -> None:
         "import sys\n"
         "from lineament.plugin.cli import main\n"
         "assert main(['--help']) == 0\n"
-        "heavy = {'torch', 'numpy', 'OpenImageIO', 'PyOpenColorIO', 'cv2', 'scipy', 'pydantic'}\n"
+        "heavy = {'torch', 'numpy', 'moderngl', 'OpenImageIO', 'PyOpenColorIO', 'cv2', 'scipy', 'pydantic'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     before = os.times().children_user
