@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from .bench_truth_judge import SCORER, Judge, open_judge
 from .bench_truth_methods import Method, labelled_latents, methods_for, spec_of
 from .bench_truth_report import Findings, write_report
 from .bench_truth_settings import BenchSettings
-from .bench_truth_shots import TruthShot, shot_at
+from .bench_truth_shots import TruthShot, made_with, shot_at
 from .bench_truth_strengths import Calibration, calibrate
 from .bench_truth_work import (
     MeasureJob,
@@ -54,6 +54,7 @@ def run_bench(settings: BenchSettings, tell: Tell = lambda line: None) -> str:
 
     Raises RecipeError, DataError, DeviceError, GeneratorError, FaceError or PlateError.
     """
+    settings = replace(settings, plan=replace(settings.plan, made_with=made_with(settings.assets)))
     make_folder(settings.output)
     seeds = [*settings.development, *settings.seeds]
     found = {seed: shot_at(settings.shots_folder, settings.plan, seed) for seed in seeds}
@@ -90,8 +91,9 @@ def bench_shots(
     for done in do_all(partial(open_measurer, settings), jobs, settings.workers):
         append_cells(settings.output, run, done, columns[done.job.attribute])
         tell(f"seed {done.job.shot.seed}, {done.job.attribute}, {done.job.inverter}: {len(done.cells)} rows")
-    wanted = {key_of(run, job, row) for job in all_jobs for row in job.rows}
-    records = [record for record in read_cells(settings.output, run) if record_key(record) in wanted]
+    order = {key: i for i, key in enumerate(key_of(run, job, row) for job in all_jobs for row in job.rows)}
+    cells = {record_key(record): record for record in read_cells(settings.output, run)}
+    records = [cells[key] for key in sorted(cells.keys() & order.keys(), key=order.__getitem__)]
     judge = open_judge(any_tools, tuple(columns.values()))
     strangers = cosine_of_strangers(shots, any_tools, judge)
     findings = Findings(run, source, judge.identity.source, strangers, records, methods, strengths)

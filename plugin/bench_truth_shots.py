@@ -11,12 +11,13 @@ from lineament.core.errors import DataError, PlateError
 from lineament.core.faces.track import TrackLocator
 from lineament.core.frame import Frame
 from lineament.core.io import read_frame
+from lineament.core.synthetic.assets import HeadAsset
 from lineament.core.synthetic.backgrounds import background
 from lineament.core.synthetic.edits import parse_edits, plate_face
 from lineament.core.synthetic.sampler import Sampler
 from lineament.core.synthetic.shot import Renderer, ShotMaker, ShotSettings
 from lineament.core.synthetic.shot_files import is_finished, write_shot
-from lineament.core.synthetic.studio import built_asset
+from lineament.core.synthetic.studio import asset_digest, built_asset, renderer_version
 
 from .options import default_cache
 
@@ -60,7 +61,7 @@ EDITS = {
 
 @dataclass(frozen=True)
 class ShotPlan:
-    """How every shot of a run is rendered; ``attributes`` are directions of EDITS."""
+    """How every shot of a run is rendered; ``attributes`` are directions of EDITS, ``made_with`` names the renderer."""
 
     attributes: tuple[str, ...]
     frames: int
@@ -68,6 +69,7 @@ class ShotPlan:
     height: int
     grain: float = 0.25
     samples: int = 2
+    made_with: str = ""
 
     def frames_of(self, seed: int) -> int:
         """Frames of one shot: strengths need no more than two of a development shot."""
@@ -83,6 +85,7 @@ class ShotPlan:
             height=self.height,
             grain=self.grain,
             samples=self.samples,
+            made_with=self.made_with,
         )
 
 
@@ -132,9 +135,17 @@ def open_shot(folder: Path, seed: int = 0) -> TruthShot:
 
 
 def shot_folder(shots: Path, plan: ShotPlan, seed: int) -> Path:
-    """Where the shot of a seed is kept; other edits, sizes and lengths have folders of their own."""
-    edits = zlib.crc32(" ".join(EDITS[name].edit for name in plan.attributes).encode())
-    return shots / f"{plan.width}x{plan.height}x{plan.frames_of(seed)}-{edits:08x}" / f"seed{seed:05d}"
+    """Where the shot of a seed is kept; shots of another plan have folders of their own."""
+    words = " ".join(
+        [
+            *(EDITS[name].edit for name in plan.attributes),
+            f"{plan.grain:g}",
+            f"{plan.samples}",
+            plan.made_with,
+        ]
+    )
+    kind = f"{plan.width}x{plan.height}x{plan.frames_of(seed)}-{zlib.crc32(words.encode()):08x}"
+    return shots / kind / f"seed{seed:05d}"
 
 
 def shot_at(shots: Path, plan: ShotPlan, seed: int) -> TruthShot | None:
@@ -155,3 +166,8 @@ def render_shot(shots: Path, plan: ShotPlan, seed: int, sampler: Sampler, render
 def asset_file(source: Path) -> Path:
     """The built head asset that ``source`` names, built into the user's cache at the first call. Raises DataError."""
     return built_asset(source, Path(default_cache()).parent / "faces")
+
+
+def made_with(asset: Path) -> str:
+    """Renderer and head asset in words; with others a seed gives other pictures. Raises DataError, DeviceError."""
+    return f"renderer {renderer_version()}, assets {asset_digest(HeadAsset.load(asset))[:12]}"

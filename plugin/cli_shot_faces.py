@@ -49,15 +49,18 @@ def shot(
     from lineament.core.synthetic.shot_files import write_shot
     from lineament.core.synthetic.studio import open_renderer
 
-    from .bench_truth_shots import asset_file
+    from .bench_truth_shots import asset_file, made_with
     from .terminal import err, out
 
     width, height = parse_size(size)
     edits = parse_edits(edit or ())
-    settings = ShotSettings(seed, edits, frames, first, width, height, occluder, grain, samples)
+    asset = asset_file(assets)
+    settings = ShotSettings(
+        seed, edits, frames, first, width, height, occluder, grain, samples, made_with(asset)
+    )
     base = plate_face(Sampler("ffhq"), seed, edits)
     progress = err()
-    with open_renderer(asset_file(assets)) as renderer:
+    with open_renderer(asset) as renderer:
         maker = ShotMaker(settings, base, renderer, background)
         made = write_shot(maker, output, lambda line: progress.print(line, markup=False))
     truths = "".join(f", {edit.name} ({edit})" for edit in edits)

@@ -56,8 +56,30 @@ def train_locator(
         float, option("--seconds", help="Processor time for each network, in seconds.", min=1.0)
     ] = 600.0,
     seed: Annotated[int, option("--seed", help="Seed of the samples.", min=0)] = 1,
+    start: Annotated[
+        str,
+        option("--start", help="Model whose networks go on learning if --work has no checkpoint: default, a folder."),
+    ] = "",
+    networks: Annotated[
+        str, option("--networks", help="Which networks, separated by commas: landmark, scan, matte.")
+    ] = "landmark,scan,matte",
+    bfloat16: Annotated[
+        bool, option("--bfloat16", help="Compute in bfloat16: faster where the processor has it.")
+    ] = False,
 ) -> None:
     """Train the landmark, scan and matte networks of the face locator."""
     from lineament.core.training.locator import Options, train
 
-    train(Options(shards=data, work=work, output=output, seconds=seconds, seed=seed))
+    names = tuple(name.strip() for name in networks.split(","))
+    train(
+        Options(
+            shards=data,
+            work=work,
+            output=output,
+            networks=names,
+            seconds=seconds,
+            seed=seed,
+            start=start,
+            bfloat16=bfloat16,
+        )
+    )

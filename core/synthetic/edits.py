@@ -178,7 +178,7 @@ def plate_face(sampler: Sampler, seed: int, edits: Sequence[Edit]) -> FaceParams
 
 
 def resting(face: FaceParams) -> FaceParams:
-    """The face turned towards the camera, eyes open, mouth closed: how a take begins."""
+    """The face turned towards the camera, eyes open and to be seen, mouth closed: how a take begins."""
     angles = {
         name: min(max(share * float(getattr(face, name)), -limit), limit)
         for name, (share, limit) in RESTING.items()
@@ -191,6 +191,7 @@ def resting(face: FaceParams) -> FaceParams:
         **angles,  # type: ignore[arg-type]
         **calm,  # type: ignore[arg-type]
         eyes_closed=0.0,
+        sunglasses=0.0,
         gaze_yaw=0.4 * face.gaze_yaw,
         gaze_pitch=0.4 * face.gaze_pitch,
     )

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from .geometry import Floats, Mesh
 from .landmarks import six_points, weighted_points
-from .params import FaceParams
+from .params import FaceParams, with_attribute
 from .shape import weight_vector
 from .targets import weighted_sum
 
@@ -40,6 +40,9 @@ MASKS = ("lips", "eyelids", "ears", "inside_mouth", "scalp", "face", "brows", "b
 
 MOUTH_BACK = 0.045
 """Decimetres that teeth and tongue are set back; without it the teeth come through the lips of a smile."""
+
+BODY_AGE = 30.0
+"""The age of everybody's shoulders: the package's ages move the whole body, an edit of a face must not."""
 
 MOUTH_DOWN = {"teeth_upper": 0.03, "teeth_lower": 0.012, "tongue": 0.03}
 """Decimetres that they are lowered, so that a smile shows the upper teeth and not the lower ones."""
@@ -93,10 +96,10 @@ class MorphedHead:
 
 def morph_head(asset: HeadAsset, params: FaceParams, level: int) -> MorphedHead:
     """The head of ``params`` at subdivision ``level`` (0 or 1)."""
-    shape = asset.base + weighted_sum(asset.targets, weight_vector(params, asset.targets.names))
-    centres, radii = eye_spheres(shape[asset.ints("eyes")])
-    origin = centres.mean(axis=0)
-    centres, shape = centres - origin, shape - origin
+    shape, centres, radii = _centred(asset, params)
+    body = _centred(asset, with_attribute(params, "age", BODY_AGE))[0]
+    turn = asset.floats("masks")[:, MASKS.index("turn"), None] / 255.0
+    shape[: len(turn)] = body[: len(turn)] + turn * (shape[: len(turn)] - body[: len(turn)])
     rest = asset.rest
     _settle_mouth(asset, shape, rest)
     surface = _skin(asset, shape, params.mouth_open, 0)
@@ -120,6 +123,14 @@ def morph_head(asset: HeadAsset, params: FaceParams, level: int) -> MorphedHead:
         six=six_points(points),
         params=params,
     )
+
+
+def _centred(asset: HeadAsset, params: FaceParams) -> tuple[Floats, Floats, Floats]:
+    """All vertices with the eyes' midpoint at the origin, and the eyes' centres and radii."""
+    shape = asset.base + weighted_sum(asset.targets, weight_vector(params, asset.targets.names))
+    centres, radii = eye_spheres(shape[asset.ints("eyes")])
+    origin = centres.mean(axis=0)
+    return np.asarray(shape - origin, np.float32), np.asarray(centres - origin, np.float32), radii
 
 
 def eye_spheres(points: Floats) -> tuple[Floats, Floats]:

@@ -29,7 +29,7 @@ from .skin_fields import SkinFields
 AOVS = ("depth", "normals", "uv", "coverage", "position")
 """Layers that ``render`` can add."""
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same params give another picture; data sets record it."""
 
 SHADOW_SIZE = 384

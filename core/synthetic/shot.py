@@ -54,7 +54,8 @@ class Renderer(Protocol):
 @dataclass(frozen=True)
 class ShotSettings:
     """One shot: ``frames`` from number ``first`` on, ``width`` x ``height`` pixels; ``grain`` in 0..1; ``samples`` on a
-    pixel's side. Raises RecipeError for sizes and numbers that no shot has."""
+    pixel's side; ``made_with`` names renderer and assets, for shots of another one are other shots. Raises RecipeError
+    for sizes and numbers that no shot has."""
 
     seed: int
     edits: tuple[Edit, ...] = ()
@@ -65,6 +66,7 @@ class ShotSettings:
     occluder: bool = False
     grain: float = 0.25
     samples: int = 3
+    made_with: str = ""
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -25,6 +25,7 @@ from ..directions.counterfactual import Counterfactual, PairedLatents, slope
 from ..directions.evaluate import Bench, evaluate_directions, noise_floor, random_directions, with_scores
 from ..directions.library import DirectionLibrary, library_files
 from ..directions.partial_effects import PartialEffects
+from ..errors import DataError
 from ..faces.base import Alignment
 from ..generators.package import add_files, load_package, save_package
 from ..inversion.encoder_net import EncoderNet
@@ -37,6 +38,7 @@ from .joint import JointTrainer
 from .joint_model import JointModel, JointSettings
 from .mapping import fit_mapping
 from .profiles import profile_named
+from .report import report
 from .scorer import (
     GRADER,
     IDENTITY,
@@ -47,7 +49,7 @@ from .scorer import (
     train_identity,
     train_scorer,
 )
-from .sheets import write_sheets
+from .sheets import write_evidence, write_sheets
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None
     torch.set_num_threads(1)
     device = choose_device(options.device)
     data = load_faces(options.data, options.run / "crops", options.alignment)
+    if not data.held_out:
+        raise DataError(
+            f"Of {len(data.images)} renders none is left for grading.",
+            where=str(options.data),
+            remedy="Render at least 200 independent faces: lineament faces dataset --n 200.",
+        )
     tell(
         f"{len(data.images)} renders, {data.train_count} for training, {len(data.pairs.base)} pairs, on {device}"
     )
@@ -216,6 +224,9 @@ def export(
     write_package(options, model, statistics, scorers, metrics, list(data.keys[data.train_count :]))
     library = find_directions(options.output, model, data, statistics, scorers["grader"], tell)
     write_sheets(options.run / "sheets", options.output, data, library)
+    write_evidence(options.run / "sheets", options.output, data, grading)
+    tell("measuring")
+    add_files(options.output, metrics={"report": report(load_package(options.output), data)})
     tell(f"package written to {options.output.name}; sheets in {options.run.name}/sheets")
     return options.output
 

@@ -34,7 +34,8 @@ from ..faces.nets import (
     cell_centres,
     channels_last,
 )
-from ..faces.network import LOOK
+from ..faces.network import LOOK, load_network
+from ..generators.package import open_package
 from . import locator_samples as samples
 from .locator_samples import FaceSet, Rng
 
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 FRAMING = Alignment(resolution=WINDOW, scale=1.0, shift=0.1)
 """The square that measures a face's size; the renders fill it."""
+START_RATE = 0.5
+"""Trained weights that meet the full rate are forgotten before they are improved."""
 CANVAS = 96
 """Side of ScanNet's training pictures, twice the unit face."""
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"scan": ScanNet, "landmark": LandmarkNet, "matte": MatteNet}
@@ -51,7 +54,10 @@ FILES = {"locator.safetensors": ("scan", "landmark"), "segmenter.safetensors": (
 @dataclass(frozen=True)
 class Options:
     """``shards`` holds data sets, ``work`` takes checkpoints, ``output`` the weight files;
-    ``seconds`` is the CPU budget of each network."""
+    ``seconds`` is the CPU budget of each network. Networks without a checkpoint begin with the weights of the model
+    package ``start`` (a name or a folder), if one is given, and then learn at ``START_RATE`` of ``rate``.
+    ``bfloat16`` computes the networks in that precision, which is faster where the processor knows it; the weights
+    and the losses stay float32."""
 
     shards: Path
     work: Path
@@ -62,6 +68,8 @@ class Options:
     rate: float = 2e-3
     seed: int = 1
     save_every_s: float = 120.0
+    start: str = ""
+    bfloat16: bool = False
 
 
 Batch = tuple[Tensor, ...]
@@ -70,7 +78,8 @@ Batch = tuple[Tensor, ...]
 def train(options: Options) -> None:
     """Train the networks one after the other, each resumed from its checkpoint, and write the weight files.
 
-    Raises DataError if the shards or a checkpoint are missing or damaged.
+    Raises DataError if the shards or a checkpoint are missing or damaged, GeneratorError if the package to start from
+    is.
     """
     torch.set_num_threads(1)
     faces = samples.read_shards(split_shards(options.shards)[0])
@@ -97,18 +106,21 @@ def split_shards(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _train_network(name: str, faces: FaceSet, options: Options) -> None:
     torch.manual_seed(options.seed)
-    net = channels_last(NETWORKS[name]().train())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-2)
+    net = channels_last(_first(name, options).train())
+    highest = options.rate * (START_RATE if options.start else 1.0)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=highest, weight_decay=1e-2)
     spent, steps = _resume(_checkpoint(options, name), net, optimiser)
     rng = np.random.default_rng([options.seed, steps])
     make, loss_of = RECIPES[name]
     saved_at, start, mean = spent, time.process_time() - spent, 0.0
     while spent < options.seconds:
         progress = spent / options.seconds
-        rate = options.rate * min(1.0, (steps + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
+        rate = highest * min(1.0, (steps + 1) / 100) * 0.5 * (1 + math.cos(math.pi * progress))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(net, collate([make(rng, faces) for _ in range(options.batch)]))
+        batch = collate([make(rng, faces) for _ in range(options.batch)])
+        # The losses, which take the heat maps' expectations, see float32 again.
+        loss = loss_of(_Rounded(net) if options.bfloat16 else net, batch)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -119,6 +131,29 @@ def _train_network(name: str, faces: FaceSet, options: Options) -> None:
         if spent - saved_at > options.save_every_s or spent >= options.seconds:
             _save(_checkpoint(options, name), net, optimiser, spent, steps)
             saved_at = spent
+
+
+def _first(name: str, options: Options) -> nn.Module:
+    """The network with the start's weights, or with random ones."""
+    net = NETWORKS[name]()
+    if not options.start:
+        return net
+    package = open_package(options.start)
+    file = next(file for file, names in FILES.items() if name in names)
+    return load_network(net, package.tensors(file), name)
+
+
+class _Rounded(nn.Module):
+    """A network computed in bfloat16 with float32 in and out."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor) -> Tensor | tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16):
+            out = self.net(picture)
+        return out.float() if isinstance(out, Tensor) else tuple(part.float() for part in out)
 
 
 def _checkpoint(options: Options, name: str) -> Path:

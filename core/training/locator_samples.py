@@ -2,8 +2,8 @@
 
 A render is a 128-pixel picture that fills its frame; the networks must cope with faces of any size and angle
 in any surroundings. So every sample places a render by a random similarity into a small canvas, over a
-made-up background or its own, and then changes exposure, balance, contrast, blur, noise and adds patches that
-hide parts. The truth (landmarks, class masks) goes through the same similarity. All randomness comes from the
+made-up background or its own, and then changes exposure, balance, contrast, resolution, blur, grain and
+compression, and adds patches that hide parts. The truth (landmarks, class masks) goes through the same similarity. All randomness comes from the
 generator passed in.
 """
 
@@ -85,11 +85,13 @@ def _has_size(sample: Sample, path: Path) -> bool:
 def background(rng: Rng, faces: FaceSet, size: int) -> Bytes:
     """A made-up picture without a face, (size, size, 3) uint8."""
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.2:
         picture = _cloud(rng, size)
-    elif kind < 0.5:
+    elif kind < 0.35:
         picture = _gradient(rng, size)
-    elif kind < 0.8:
+    elif kind < 0.6:
+        picture = _leaves(rng, size)
+    elif kind < 0.85:
         picture = _shreds(rng, faces, size)
     else:
         picture = np.broadcast_to(_colour(rng), (size, size, 3)).astype(np.uint8).copy()
@@ -125,6 +127,27 @@ def _gradient(rng: Rng, size: int) -> Bytes:
         t = 0.5 + 0.5 * np.sin(t * rng.uniform(6, 80))
     mixed: Points = _colour(rng) * (1 - t) + _colour(rng) * t
     return mixed.clip(0, 255).astype(np.uint8)
+
+
+def _leaves(rng: Rng, size: int) -> Bytes:
+    """Things that cover one another, many small and few large: the edges and the spectrum of photographs.
+
+    The dead leaves model (Lee, Mumford and Huang 2001; as training pictures Baradad et al. 2021).
+    """
+    canvas: Bytes = np.broadcast_to(_colour(rng), (size, size, 3)).astype(np.uint8).copy()
+    palette = [tuple(int(v) for v in _colour(rng)) for _ in range(int(rng.integers(2, 9)))]
+    smallest, count = 0.02 * size, int(rng.integers(20, 90))
+    radii = np.sort((smallest / np.sqrt(rng.uniform((smallest / (0.5 * size)) ** 2, 1.0, count))))[::-1]
+    for radius in radii:
+        middle = rng.uniform(0, size, 2)
+        colour = palette[rng.integers(len(palette))]
+        corners = int(rng.choice([3, 4, 5, 24]))
+        angles = np.sort(rng.uniform(0, 2 * np.pi, corners)) if corners < 24 else np.linspace(0, 6.28, 24)
+        outline = np.stack([np.cos(angles), np.sin(angles) * rng.uniform(0.3, 1.0)], -1) * radius + middle
+        cv2.fillPoly(canvas, [np.rint(outline * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
+    grain = cv2.resize(rng.standard_normal((size // 2, size // 2, 1), np.float32), (size, size))[..., None]
+    shade = 1.0 + grain * np.float32(rng.uniform(0.0, 0.25))
+    return (canvas * shade * _light(rng, size)).clip(0, 255).astype(np.uint8)
 
 
 def _shreds(rng: Rng, faces: FaceSet, size: int) -> Bytes:
@@ -225,6 +248,8 @@ def _reduced_warp(picture: Bytes, warp: Points, size: int, border: int) -> Bytes
 def disturb(rng: Rng, picture: Bytes) -> Floats:
     """Light, lens and sensor: (S, S, 3) uint8 -> (S, S, 3) float32 in [-1, 1]."""
     x: Floats = picture.astype(np.float32) / 255.0
+    if rng.random() < 0.2:
+        x = _enlarged(rng, x)
     if rng.random() < 0.3:
         x = cv2.GaussianBlur(x, (0, 0), float(rng.uniform(0.3, 1.4))).astype(np.float32, copy=False)
     x = x ** np.float32(np.exp(rng.normal(0, 0.25)))
@@ -236,8 +261,37 @@ def disturb(rng: Rng, picture: Bytes) -> Floats:
     grey = x.mean(-1, keepdims=True)
     x = grey + (x - grey) * np.float32(saturation)
     if rng.random() < 0.6:
-        x = x + rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0, 0.07))
-    return (x.clip(0, 1) * 2 - 1).astype(np.float32)
+        x = x + _grain(rng, x)
+    x = x.clip(0, 1)
+    if rng.random() < 0.25:
+        x = _compressed(rng, x)
+    return (x * 2 - 1).astype(np.float32)
+
+
+def _enlarged(rng: Rng, x: Floats) -> Floats:
+    """Reduced and enlarged again: a face that is small in its picture."""
+    size = x.shape[0]
+    few = int(size * rng.uniform(0.35, 0.9))
+    small = cv2.resize(x, (few, few), interpolation=cv2.INTER_AREA)
+    kind = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
+    return cv2.resize(small, (size, size), interpolation=kind).astype(np.float32).clip(0, 1)
+
+
+def _grain(rng: Rng, x: Floats) -> Floats:
+    """Noise of one sigma or stronger in the shadows, at times soft, at times the same in all channels."""
+    channels = 1 if rng.random() < 0.3 else 3
+    noise = rng.standard_normal((*x.shape[:2], channels), np.float32)
+    if rng.random() < 0.3:
+        noise = 2.0 * cv2.GaussianBlur(noise, (0, 0), 0.8).reshape(noise.shape)
+    sigma = np.float32(rng.uniform(0, 0.07))
+    return (noise * sigma * (1.3 - x.clip(0, 1)) if rng.random() < 0.5 else noise * sigma).astype(np.float32)
+
+
+def _compressed(rng: Rng, x: Floats) -> Floats:
+    """After a JPEG of quality 25 to 95."""
+    whole = np.rint(x * 255).astype(np.uint8)
+    _, code = cv2.imencode(".jpg", whole[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 96))])
+    return cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / np.float32(255)
 
 
 def _light(rng: Rng, size: int) -> Floats:

@@ -16,8 +16,10 @@ import torch.nn.functional as F
 from scipy.linalg import sqrtm
 from torch import Tensor
 
+from ..errors import GeneratorError
 from ..faces.base import FaceCrop
 from ..generators.package import ModelPackage
+from ..inversion.encoder import EncoderInverter
 from ..inversion.optimise import OptimiseInverter, OptimiseSettings
 from ..layers import leaky
 from ..scorer import ScorerNet
@@ -129,27 +131,34 @@ def interval(values: Doubles) -> list[float]:
 def optimised(
     package: ModelPackage, target: Tensor, classes: npt.NDArray[np.uint8], counts: Counts
 ) -> dict[str, Any]:
-    """Face PSNR before and after optimising W+ on the first faces, from the encoder's start."""
-    encoder = load_encoder(package)
-    assert encoder is not None
+    """Face PSNR gained by optimising W+ on the first faces, from the encoder's start."""
+    generator = package.generator
+    start = encoder_inverter(package)
     settings = OptimiseSettings(steps=counts.steps, patience=counts.steps)
-    inverter = OptimiseInverter(
-        package.generator, w_statistics(package, package.generator), encoder=encoder, settings=settings
-    )
-    before, after = [], []
+    inverter = OptimiseInverter(generator, w_statistics(package, generator), start=start, settings=settings)
+    gain = []
     for image, ids in zip(target[: counts.optimise], classes, strict=False):
-        matte = ~np.isin(ids, (BACKGROUND, CLOTH))[None]
-        ones = np.ones_like(matte, np.float32)
-        crop = FaceCrop(image.numpy(), np.eye(3), matte.astype(np.float32), ones, ones)
-        ws = torch.from_numpy(inverter.invert(crop).ws)[None]
-        with torch.inference_mode():
-            start = encoder(image[None])[:, None].expand(-1, package.card.num_ws, -1)
-            drawn = [package.generator.synthesise(x) for x in (start, ws)]
+        matte = (~np.isin(ids, (BACKGROUND, CLOTH)))[None].astype(np.float32)
+        crop = FaceCrop(image.numpy(), np.eye(3), matte, np.ones_like(matte), np.ones_like(matte))
         mask = np.isin(ids, FACE_CLASSES)[None]
-        before.append(decibels(drawn[0], image[None], mask)[0])
-        after.append(decibels(drawn[1], image[None], mask)[0])
-    gain = np.array(after) - np.array(before)
-    return {"count": len(gain), "steps": counts.steps, "gain_db": interval(gain)}
+        figures = []
+        for way in (start, inverter):
+            ws = torch.from_numpy(way.invert(crop).ws)[None]
+            with torch.inference_mode():
+                drawn = generator.synthesise(ws)
+            figures.append(float(decibels(drawn, image[None], mask)[0]))
+        gain.append(figures[1] - figures[0])
+    return {"count": len(gain), "steps": counts.steps, "gain_db": interval(np.array(gain))}
+
+
+def encoder_inverter(package: ModelPackage) -> EncoderInverter:
+    """The package's encoder as an inverter. Raises GeneratorError if it has none."""
+    net = load_encoder(package)
+    if net is None:
+        raise GeneratorError(
+            f'The model "{package.card.name}" has no encoder.', where=str(package.folder), remedy="Train one."
+        )
+    return EncoderInverter(net, package.generator, "cpu", matte=package.card.matte)
 
 
 def distribution(

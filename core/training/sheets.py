@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..directions.library import DirectionLibrary
+from ..directions.library import DirectionLibrary, load_library
 from ..generators.package import load_package
 from ..inversion.encoder_net import EncoderNet
 from ..preview import Tile, sheet
@@ -38,7 +38,7 @@ def write_sheets(folder: Path, package_folder: Path, data: FacesData, library: D
     package = load_package(package_folder)
     generator = package.generator
     encoder = EncoderNet.from_tensors(package.tensors("encoder.safetensors")).eval()
-    rows = np.arange(data.train_count, data.train_count + 24)
+    rows = data.train_count + np.arange(24) % data.held_out
     target = torch.from_numpy(data.images[rows].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
     with torch.inference_mode():
         ws = encoder(target)[:, None].expand(-1, generator.num_ws, -1)
@@ -79,3 +79,73 @@ def write_edit_sheets(
             row.append(Tile(to_pictures(synthesise(moved))[0], f"{direction.name} {strength:+d}"))
         sweeps.append(row)
     sheet(sweeps, tile_height_px=128, title="sweeps in sigma").save(folder / "sweeps.png")
+
+
+def write_evidence(folder: Path, package_folder: Path, data: FacesData, grading: FacesData) -> None:
+    """Write interpolation.png, worst.png and pairs.png: what lies between faces, what fails, and edits beside truth."""
+    folder.mkdir(parents=True, exist_ok=True)
+    package = load_package(package_folder)
+    encoder = EncoderNet.from_tensors(package.tensors("encoder.safetensors")).eval()
+    synthesise = package.generator.synthesise
+
+    def codes(images: Picture) -> Tensor:
+        seen = torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+        return encoder(seen)[:, None].expand(-1, package.generator.num_ws, -1)  # type: ignore[no-any-return]
+
+    with torch.inference_mode():
+        renders = data.images[data.train_count :]
+        renders = renders[np.arange(max(12, len(renders))) % len(renders)]
+        ws = codes(renders[:12])
+        rows = []
+        for i in range(0, 12, 2):
+            steps = [torch.lerp(ws[i], ws[i + 1], t) for t in torch.linspace(0, 1, 9)]
+            tiles = [Tile(picture) for picture in to_pictures(synthesise(torch.stack(steps)))]
+            rows.append([Tile(renders[i], "render"), *tiles, Tile(renders[i + 1], "render")])
+        sheet(rows, tile_height_px=96, title="between two faces, straight in W").save(
+            folder / "interpolation.png"
+        )
+        drawn = np.concatenate(
+            [to_pictures(synthesise(codes(chunk))) for chunk in np.array_split(renders, 8)]
+        )
+        wrong = ((drawn.astype(np.float32) - renders) ** 2).mean((1, 2, 3))
+        worst = np.argsort(wrong)[::-1][:12]
+        rows = [
+            [Tile(renders[i], f"{10 * np.log10(255**2 / wrong[i]):.1f} dB") for i in worst],
+            [Tile(drawn[i], "reconstruction") for i in worst],
+        ]
+        sheet(rows, tile_height_px=96, title="the twelve worst held-out faces").save(folder / "worst.png")
+        write_pairs(folder / "pairs.png", grading, codes, synthesise, load_library(package))
+
+
+def write_pairs(
+    path: Path,
+    grading: FacesData,
+    codes: Callable[[Picture], Tensor],
+    synthesise: Callable[[Tensor], Tensor],
+    library: DirectionLibrary,
+    faces: int = 4,
+) -> None:
+    """For every direction found from pairs, on families kept for grading: render, its reconstruction, the rendered
+    change, the drawn one at the same change of the label."""
+    rows = []
+    for direction in library.directions:
+        unit = direction.card.get("label_per_sigma")
+        pairs = grading.pairs.of(direction.card["column"]) if unit else None
+        if pairs is None or len(pairs.base) < faces:
+            continue
+        row = []
+        for base, member, delta in zip(
+            pairs.base[:faces], pairs.member[:faces], pairs.delta[:faces], strict=True
+        ):
+            w = codes(grading.images[base : base + 1])
+            moved = w + float(delta) / unit * torch.from_numpy(direction.delta)
+            drawn = to_pictures(synthesise(torch.cat([w, moved])))
+            row += [
+                Tile(grading.images[base], "render"),
+                Tile(drawn[0], "drawn"),
+                Tile(grading.images[member], f"truth {delta:+.2g}"),
+                Tile(drawn[1], direction.name),
+            ]
+        rows.append(row)
+    if rows:
+        sheet(rows, tile_height_px=80, title="edits beside their truth, faces never trained on").save(path)

@@ -37,6 +37,12 @@ const vec2 TAPS[8] = vec2[8](
     vec2(-0.326, -0.406), vec2(-0.840, -0.074), vec2(-0.696, 0.457), vec2(-0.203, 0.621),
     vec2(0.962, -0.195), vec2(0.473, -0.480), vec2(0.519, 0.767), vec2(0.185, -0.893));
 
+// 1 inside the shadow map, 0 beyond it: what the map does not show is lit, and the border must not be seen.
+float mapped(vec2 at) {
+    vec2 inner = min(at, 1.0 - at);
+    return smoothstep(0.02, 0.14, min(inner.x, inner.y));
+}
+
 // Share of the key light that arrives, 0..1; soft by a disk of eight filtered taps.
 float key_visibility(vec3 world, vec3 n, float bias) {
     vec3 at = world + n * bias;
@@ -47,7 +53,7 @@ float key_visibility(vec3 world, vec3 n, float bias) {
     float near = s.z - 0.002 - 0.3 * radius * sqrt(1.0 - nl * nl) / nl;
     float sum = 0.0;
     for (int i = 0; i < 8; ++i) sum += texture(u_shadow, vec3(s.xy + TAPS[i] * radius, near));
-    return sum * 0.125;
+    return mix(1.0, sum * 0.125, mapped(s.xy));
 }
 
 // The same for hair: four taps, and light that gets lost gradually below the first strands.
@@ -58,7 +64,7 @@ float key_visibility_hair(vec3 world) {
         float deeper = 0.006 + 0.011 * float(i);
         sum += textureLod(u_shadow, vec3(s.xy + TAPS[2 * i] * 0.02, s.z - deeper), 0.0);
     }
-    return sum * 0.25;
+    return mix(1.0, sum * 0.25, mapped(s.xy));
 }
 
 float ggx(float nh, float roughness) {
