@@ -37,6 +37,7 @@ STATISTICS_SAMPLES = 4096
 ENCODER = "encoder.safetensors"
 LOCATOR = "locator.safetensors"
 SEGMENTER = "segmenter.safetensors"
+IDENTITY = "identity.safetensors"
 STATISTICS = "wstats.safetensors"
 LABELS = "labels.json"
 LARGEST = 1e3  # of the numbers of an alignment, which are about 1
@@ -202,6 +203,21 @@ def load_scorer(package: ModelPackage, name: str = "scorer") -> ScorerNet | None
             raise TypeError('"names" is no list of texts')
     with package_errors(str(package.folder / filename)):
         net = ScorerNet.from_tensors(tensors, tuple(names))
+        check_network(net, package.card.resolution, len(names))
+    return net.eval().requires_grad_(False)
+
+
+def load_identity(package: ModelPackage) -> ScorerNet | None:
+    """The model's identity embedding, or None if it has none; its outputs are called identity0, identity1 and so on.
+
+    ``standardised`` is the embedding: the cosine of two faces' tells whether they are the same person.
+    """
+    if not package.has(IDENTITY):
+        return None
+    tensors = package.tensors(IDENTITY)
+    with package_errors(str(package.folder / IDENTITY)):
+        names = tuple(f"identity{i}" for i in range(tensors["offset"].numel()))
+        net = ScorerNet.from_tensors(tensors, names)
         check_network(net, package.card.resolution, len(names))
     return net.eval().requires_grad_(False)
 

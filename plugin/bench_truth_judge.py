@@ -12,16 +12,13 @@ import torch
 from lineament.core.errors import GeneratorError
 from lineament.core.faces.base import FaceCrop
 from lineament.core.generators.package import ModelPackage
-from lineament.core.generators.package_files import package_errors
-from lineament.core.inversion.encoder_net import EncoderNet
 from lineament.core.inversion.matte import input_image
-from lineament.core.tools import Tools, load_scorer
+from lineament.core.tools import Tools, load_identity, load_scorer
 from torch import nn
 
 Doubles = npt.NDArray[np.float64]
 
 GRADER, SCORER = "grader", "scorer"
-IDENTITY_FILE = "identity.safetensors"
 JUDGED = (
     "age", "gender", "smile", "mouth_open", "brow_inner", "brow_down", "eyes_closed", "glasses", "sung", "sunglasses",
     "beard", "moust", "moustache", "stubble", "lipstick", "grey", "mel", "skin", "recede", "hair_length", "hair_dark",
@@ -40,16 +37,15 @@ class Identity:
     source: str
 
 
-def load_identity(package: ModelPackage, grader: nn.Module) -> Identity:
-    """The model's identity network (``identity.safetensors``, an encoder of the embedding's length).
+def identity_of(package: ModelPackage, grader: nn.Module) -> Identity:
+    """The model's identity network, on the grader's device.
 
     A model without one is judged by the features before the grader's last layer, which know what the grader was taught
     and little else; ``source`` says so. Raises GeneratorError for a damaged file.
     """
-    if package.has(IDENTITY_FILE):
-        tensors = package.tensors(IDENTITY_FILE)
-        with package_errors(str(package.folder / IDENTITY_FILE)):
-            return Identity(EncoderNet.from_tensors(tensors).eval().requires_grad_(False), "identity network")
+    net = load_identity(package)
+    if net is not None:
+        return Identity(_Standardised(net.to(next(grader.parameters()).device)), "identity network")
     headless = copy.deepcopy(grader)
     headless.out = nn.Identity()
     return Identity(_Standardised(headless), "grader features (the model has no identity network)")
@@ -120,7 +116,7 @@ def open_judge(tools: Tools, targets: Sequence[str], network: str = GRADER) -> J
     )
     columns = tuple(grader.names.index(name) for name in names)
     scale = grader.scale.double().cpu().numpy()[list(columns)]
-    return Judge(grader, names, columns, scale, load_identity(tools.package, grader), tools)
+    return Judge(grader, names, columns, scale, identity_of(tools.package, grader), tools)
 
 
 def _readable(tools: Tools, name: str) -> bool:

@@ -170,7 +170,9 @@ def draw_sheet(
 def show_correlations(
     correlations: Correlations = "ffhq",
     seed: Seed = 0,
-    count: Annotated[int, option("--n", help="Faces to measure on; nothing is rendered.", min=100)] = 5000,
+    count: Annotated[
+        int, option("--n", help="Faces to measure on; nothing is rendered.", min=100, max=1_000_000)
+    ] = 5000,
 ) -> None:
     """Show which attributes were declared to go together, and how much they do."""
     from lineament.core.synthetic.sampler import Sampler
@@ -202,13 +204,29 @@ def _declared(text: str) -> Correlated:
     if text in presets:
         return presets[text]
     try:
-        pairs = json.loads(Path(text).read_bytes())
+        pairs = json.loads(Path(text).read_bytes(), object_pairs_hook=_each_once)
         if not isinstance(pairs, dict):
             raise ValueError("it holds no pairs")
-        return {str(pair): float(value) for pair, value in pairs.items()}
-    except (OSError, ValueError, TypeError) as err:
+        return {str(pair): _number(value) for pair, value in pairs.items()}
+    except (OSError, ValueError, TypeError, RecursionError) as err:
         raise RecipeError(
             f"The correlations {text!r} are neither ffhq nor none, nor a JSON file of pairs: {err}.",
             where="--correlations",
             remedy='Write pairs like {"age,glasses": 0.5} into a file and name it.',
         ) from err
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object whose keys differ; raises ValueError for a key given twice, of which json would keep the last."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return content
+
+
+def _number(value: object) -> float:
+    """A number of a JSON file. Raises ValueError for words, true and false."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{json.dumps(value)} is no number")
+    return float(value)

@@ -58,7 +58,10 @@ def train_locator(
     seed: Annotated[int, option("--seed", help="Seed of the samples.", min=0)] = 1,
     start: Annotated[
         str,
-        option("--start", help="Model whose networks go on learning if --work has no checkpoint: default, a folder."),
+        option(
+            "--start",
+            help="Model whose networks go on learning if --work has no checkpoint: default, a folder.",
+        ),
     ] = "",
     networks: Annotated[
         str, option("--networks", help="Which networks, separated by commas: landmark, scan, matte.")

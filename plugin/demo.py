@@ -42,12 +42,12 @@ class DemoEdit:
 
 
 EDITS = (
-    DemoEdit("age", (("age", 3.0), ("grey_hair", 0.5)), "truth_age"),
-    DemoEdit("smile", (("smile", 2.0),), "truth_smile"),
-    DemoEdit("glasses", (("glasses", 3.0),)),
-    DemoEdit("beard", (("beard", 3.0),)),
+    DemoEdit("age", (("age", 1.2),), "truth_age"),
+    DemoEdit("smile", (("smile", 2.4),), "truth_smile"),
+    DemoEdit("glasses", (("glasses", 2.5),), "truth_glasses"),
+    DemoEdit("lipstick", (("lipstick", 2.5),)),
 )
-LADDER = ("age", (-3.0, -1.5, 0.0, 1.5, 3.0))
+LADDER = ("age", (-2.0, -1.0, 0.0, 1.0, 2.0))
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder with faces128, shot_a and golden: $LINEAMENT_SHARED, or shared/data beside the checkout."""
+    """The folder with facekit, shot_a and golden: $LINEAMENT_SHARED, or shared/data beside the checkout."""
     named = os.environ.get("LINEAMENT_SHARED", "")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(
-            f"no data folder at {folder}; set LINEAMENT_SHARED to the folder with faces128, shot_a and golden"
+            f"no data folder at {folder}; set LINEAMENT_SHARED to the folder with facekit, shot_a and golden"
         )
     return folder.resolve()
 

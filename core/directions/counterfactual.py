@@ -80,7 +80,9 @@ class Counterfactual:
         return float(np.linalg.norm(slope(*self.pairs.of(attribute))))
 
     def resampled(self, rng: np.random.Generator) -> Counterfactual:
-        """The same finder on pairs drawn with replacement."""
-        rows = rng.integers(0, len(self.pairs.delta), len(self.pairs.delta))
-        names = tuple(self.pairs.attribute[row] for row in rows)
-        return Counterfactual(PairedLatents(self.pairs.step[rows], self.pairs.delta[rows], names), self.name)
+        """The same finder on pairs drawn with replacement, as many of every attribute as there are."""
+        names = np.array(self.pairs.attribute)
+        groups = [np.flatnonzero(names == name) for name in dict.fromkeys(self.pairs.attribute)]
+        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        drawn = PairedLatents(self.pairs.step[rows], self.pairs.delta[rows], tuple(names[rows].tolist()))
+        return Counterfactual(drawn, self.name)

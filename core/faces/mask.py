@@ -14,7 +14,7 @@ from .base import Array, Matrix
 
 FEATHER = 0.02
 """Blur of the matte's edge as a share of R: about one pixel at R = 64, which hides the matte's staircase."""
-BORDER = 0.14
+BORDER = 0.10
 """Width of the fall to the border as a share of R; narrower ones show as a frame on strong edits."""
 
 

@@ -61,7 +61,10 @@ class HeadAsset:
     def load(path: Path) -> HeadAsset:
         """Read a built asset. Raises DataError for a missing or damaged file or another layout."""
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            content = path.read_bytes()
+            if not zipfile.is_zipfile(io.BytesIO(content)):
+                raise ValueError("it is no npz archive")
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 tables = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, zlib.error) as err:
             raise DataError(

@@ -74,6 +74,7 @@ FFHQ: Pairs = {
 
 TOLERANCE = 1e-6
 _LIMIT = 0.985
+_SINGULAR = 1e-9
 _ROUNDS = 14
 
 
@@ -187,7 +188,7 @@ def _first_problem(matrix: Doubles) -> tuple[tuple[int, int], str, str] | None:
         (~np.isfinite(matrix), "The correlation is {value}.", "Give a number."),
         (np.abs(matrix) > 1.0, "The correlation {value} is outside -1..1.", "Choose a value inside."),
         (
-            np.abs(matrix - matrix.T) > TOLERANCE,
+            ~np.isclose(matrix, matrix.T, rtol=0.0, atol=TOLERANCE),
             "The matrix is not symmetric: {value} one way, {other} the other.",
             "Make both equal.",
         ),
@@ -252,7 +253,9 @@ def calibrate(declared: Declared, measure: Callable[[Doubles], Doubles]) -> Doub
     """
     wanted = declared.matrix
     moves = (wanted != 0.0) & ~np.eye(len(wanted), dtype=bool)
-    latent = wanted.copy()
+    latent = (
+        wanted.copy() if np.linalg.eigvalsh(wanted)[0] > _SINGULAR else nearest_possible(wanted, floor=1e-4)
+    )
     best, smallest = latent, np.inf
     if not moves.any():
         return latent

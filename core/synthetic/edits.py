@@ -136,7 +136,9 @@ def _parse_change(part: str, text: str) -> Change:
         raise RecipeError(
             f"{change} is beyond the range of {name}, {low:g} to {high:g}.",
             where=text,
-            remedy="Ask for less.",
+            remedy=f"Move it by {high - low:g} at most."
+            if change.is_step
+            else f"Stay within {low:g} and {high:g}.",
         )
     return change
 

@@ -45,6 +45,11 @@ def front_height(x: Numbers, y: Numbers, fit_front: float, middle: float) -> Flo
 
 
 def fit_to(head: MorphedHead, design: Design) -> Fit:
+    """Where a design sits on a head, in its unrotated space, decimetres.
+
+    Lashes, brows and cheeks stay behind the lenses and the nose stays clear of the rims; a broad nose gets smaller
+    lenses rather than a squint.
+    """
     skin = head.surface
     span = float(np.linalg.norm(head.eye_centres[0] - head.eye_centres[1]))
     a, b = design.width * span, design.height * span

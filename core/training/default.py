@@ -28,12 +28,12 @@ from ..directions.partial_effects import PartialEffects
 from ..errors import DataError
 from ..faces.base import Alignment
 from ..generators.package import add_files, load_package, save_package
-from ..inversion.encoder_net import EncoderNet
 from ..inversion.loss import WStatistics
 from ..scorer import ScorerNet
 from ..synthetic.params import IDENTITY_DIMS
 from .faces_data import LABEL_NAMES, MIRRORED, FacesData, load_faces
 from .figures import held_out_figures, pair_gains
+from .folded import folded_encoder, folded_scorer, halved
 from .joint import JointTrainer
 from .joint_model import JointModel, JointSettings
 from .mapping import fit_mapping
@@ -42,7 +42,6 @@ from .report import report
 from .scorer import (
     GRADER,
     IDENTITY,
-    TOOL,
     ScorerSettings,
     identity_figures,
     scorer_figures,
@@ -106,9 +105,9 @@ def train(options: TrainOptions, tell: Callable[[str], None] = lambda line: None
         tell(f"started from {package.card.name} {package.card.id}")
     for figures in trainer.run(options.minutes * 60):
         tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
-    scorers = {
+    scorers = {"scorer": folded_scorer(trainer)} | {
         name: scorer_stage(options, data, name, settings, tell)
-        for name, settings in (("scorer", TOOL), ("grader", GRADER), ("identity", IDENTITY))
+        for name, settings in (("grader", GRADER), ("identity", IDENTITY))
     }
     return export(options, data, trainer, scorers, tell)
 
@@ -167,21 +166,6 @@ def paired_latents(model: JointModel, data: FacesData, name: str) -> PairedLaten
     pairs = data.pairs.of(name)
     step = encode_all(model, data, pairs.member, flip=False) - encode_all(model, data, pairs.base, flip=False)
     return PairedLatents(step.numpy(), pairs.delta, (name,) * len(pairs.delta))
-
-
-def folded_encoder(model: JointModel) -> EncoderNet:
-    """The encoder with the latent's normalisation folded into its last layer."""
-    net = EncoderNet.from_tensors(model.encoder.state_dict())
-    with torch.no_grad():
-        scale = (model.variance + 1e-6).rsqrt()
-        net.out.weight.mul_(scale[:, None])
-        net.out.bias.sub_(model.mean).mul_(scale)
-    return net.eval()
-
-
-def halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Float16 copies for storage."""
-    return {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
 
 
 def export(

@@ -79,7 +79,8 @@ class Pairs:
         return Pairs(self.base[keep], self.member[keep], self.attribute[keep], self.delta[keep])
 
 
-NO_PAIRS = Pairs(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0, np.float32))
+NO_ROWS = np.zeros(0, np.int64)
+NO_PAIRS = Pairs(NO_ROWS, NO_ROWS, NO_ROWS, np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Crops:
 
 
 def face_of(key: str) -> str:
-    """The face a key belongs to: members of a family are named after their base, ``family-0000001-age``."""
+    """The face a key belongs to: ``face-101_0000012`` itself, ``family-104_0000003`` of ``family-104_0000003-age``."""
     return "-".join(key.split("-")[:2])
 
 

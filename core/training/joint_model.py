@@ -28,18 +28,18 @@ class JointSettings:
     encoder_widths: tuple[int, ...] = (48, 80, 128, 192)
     encoder_hidden: int = 384
     batch: int = 8
-    learning_rate: float = 2e-3
-    ema: float = 0.999
+    learning_rate: float = 1.5e-3
+    ema: float = 0.995  # longer ones average an encoder and a decoder that drift together, and fit neither
     noise: float = 0.1
     head_weight: float = 0.3
     prior_weight: float = 0.05
     gradient_weight: float = 0.5
-    texture_weight: float = 1.0
-    edit_weight: float = 1.0
+    texture_weight: float = 0.7
+    edit_weight: float = 1.5
     code_weight: float = 0.5
     degraded_share: float = 0.5  # of the pictures the encoder sees blurred and noisy
     coarse_share: float = 0.25  # of the budget at half resolution: cheaper pictures first
-    decay_share: float = 0.3  # of the budget in which the learning rate falls to zero
+    decay_share: float = 0.75  # of the budget in which the learning rate falls to zero
     seed: int = 1
 
     @property

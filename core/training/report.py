@@ -23,8 +23,9 @@ from ..inversion.encoder import EncoderInverter
 from ..inversion.optimise import OptimiseInverter, OptimiseSettings
 from ..layers import leaky
 from ..scorer import ScorerNet
+from ..synthetic.geometry import BACKGROUND, CLOTH
 from ..tools import load_encoder, load_scorer, w_statistics
-from .faces_data import BACKGROUND, CLOTH, FACE_CLASSES, FacesData
+from .faces_data import FACE_CLASSES, FacesData
 
 Doubles = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]

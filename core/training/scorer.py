@@ -1,7 +1,7 @@
-"""Attribute regressors on the renders: one used by the tools, one kept apart for grading.
+"""Judges of renders: the grader, kept apart from everything that is graded, and the identity network.
 
-The grader has other widths, another seed and the other half of the training renders, so that an edit which fools the
-first does not fool the second for the same reason.
+The grader has other widths and another seed than the encoder whose attribute heads serve as the tool's scorer, and sees
+half of the training faces, so that an edit which fools one does not fool the other for the same reason.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class ScorerSettings:
 
 
 GRADER = ScorerSettings(widths=(24, 48, 112, 144), hidden=160, seed=77, half=1)
-TOOL = ScorerSettings(half=0)
 IDENTITY = ScorerSettings(widths=(32, 64, 96, 128), hidden=192, seed=31)
 
 

@@ -130,8 +130,10 @@ def write_pairs(
     rows = []
     for direction in library.directions:
         unit = direction.card.get("label_per_sigma")
-        pairs = grading.pairs.of(direction.card["column"]) if unit else None
-        if pairs is None or len(pairs.base) < faces:
+        if not unit:
+            continue
+        pairs = grading.pairs.of(direction.card["column"])
+        if len(pairs.base) < faces:
             continue
         row = []
         for base, member, delta in zip(

@@ -29,6 +29,7 @@ from lineament.core.tools import (
     build_inverter,
     build_segmenter,
     load_encoder,
+    load_identity,
     load_scorer,
     open_tools,
     w_statistics,
@@ -146,6 +147,25 @@ def test_when_the_scorer_is_another_networks_then_it_is_refused(
 ) -> None:
     package = save(scorer=tensors, labels={"names": ["a", "b"]})
     refusal(lambda: load_scorer(package), "scorer.safetensors")
+
+
+def test_when_a_model_knows_identities_then_the_embedding_is_read_without_labels(save: Save) -> None:
+    tensors = {name: tensor.half() for name, tensor in scorer(5).items()}
+    net = load_identity(save(identity=tensors))
+    assert net is not None and net.names == ("identity0", "identity1", "identity2", "identity3", "identity4")
+    assert net.standardised(torch.zeros(1, 3, 32, 32)).shape == (1, 5)
+
+
+def test_when_a_model_knows_no_identities_then_there_is_none(save: Save) -> None:
+    assert load_identity(save()) is None
+
+
+@pytest.mark.parametrize("tensors", [{"foreign": torch.zeros(3)}, broken(scorer(), "scale", float("nan"))])
+def test_when_the_identity_network_is_another_then_it_is_refused(
+    save: Save, tensors: dict[str, torch.Tensor]
+) -> None:
+    package = save(identity=tensors)
+    refusal(lambda: load_identity(package), "identity.safetensors")
 
 
 @pytest.mark.parametrize(

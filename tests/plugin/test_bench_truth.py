@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from lineament.core.errors import RecipeError
+from lineament.core.generators.package import add_files, load_package, save_package
+from lineament.core.generators.tiny import build_tiny
 from lineament.core.pipeline import render_frame
 from lineament.core.recipe import EditRecipe, Move, Strength
+from lineament.core.scorer import ScorerNet
 from lineament.plugin import bench_truth, bench_truth_methods
 from lineament.plugin.bench_truth_cells import Row, edited_frames, look
-from lineament.plugin.bench_truth_judge import SCORER, open_judge
+from lineament.plugin.bench_truth_judge import SCORER, identity_of, open_judge
 from lineament.plugin.bench_truth_methods import CROP_ORACLE, NOTHING, SHIPPED, TRUTH, Method
 from lineament.plugin.bench_truth_settings import BenchSettings, settings_of
 from lineament.plugin.bench_truth_shots import EDITS, TruthShot, open_shot
@@ -75,7 +80,7 @@ def test_when_a_run_ends_then_every_row_is_in_the_report(finished: tuple[Path, s
                 "truth"):  # fmt: skip
         assert f"| {row} |" in report
     assert "smile, inverter encoder (2 shots)" in report
-    assert "no identity network" in report
+    assert "identity network" in report
 
 
 def test_when_rows_are_known_in_advance_then_they_score_so(finished: tuple[Path, str, list[str]]) -> None:
@@ -135,22 +140,26 @@ def test_when_a_run_ends_then_there_are_pictures_to_look_at(finished: tuple[Path
 
 
 def test_when_the_package_has_an_identity_network_then_it_judges(shot: TruthShot, tmp_path: Path) -> None:
-    import shutil
-
-    import torch
-    from lineament.core.generators.package import add_files, load_package
-    from lineament.core.inversion.encoder_net import EncoderNet
-
     folder = tmp_path / "model"
     shutil.copytree(load_package("default").folder, folder)
     torch.manual_seed(0)
-    net = EncoderNet(24, (8, 8, 8, 8), 16)
-    add_files(folder, tensors={"identity.safetensors": net.state_dict()})
+    net = ScorerNet(tuple(f"identity{i}" for i in range(24)), (8, 8, 8, 8), 16)
+    add_files(folder, tensors={"identity.safetensors": {k: v.half() for k, v in net.state_dict().items()}})
     tools = replace(settings(tmp_path), model=str(folder)).tools("encoder")
     judge = open_judge(tools, [ATTRIBUTE])
     assert judge.identity.source == "identity network"
     seen = look(shot, tools, judge, shot.numbers[:1])
-    assert seen[shot.numbers[0]].embedding.shape == (24,)
+    embedding = seen[shot.numbers[0]].embedding
+    assert embedding.shape == (24,) and abs(np.linalg.norm(embedding)) > 0.0
+
+
+def test_when_the_package_has_no_identity_network_then_the_graders_features_stand_in(tmp_path: Path) -> None:
+    save_package(tmp_path / "model", build_tiny(), name="hero")
+    grader = ScorerNet(("smile",), (4, 4, 4), 6)
+    identity = identity_of(load_package(tmp_path / "model"), grader)
+    assert "no identity network" in identity.source
+    assert identity.net(torch.zeros(2, 3, 32, 32)).shape == (2, 6)
+    assert grader(torch.zeros(2, 3, 32, 32)).shape == (2, 1), "the grader itself is left as it is"
 
 
 def test_when_strengths_follow_the_change_then_the_attribute_moves_as_far_as_in_the_truth(

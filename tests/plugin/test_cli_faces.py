@@ -232,3 +232,30 @@ def test_when_the_doctor_looks_then_he_names_driver_and_assets(
     assert (ill.status, ill.exit_code) == ("problem", 3) and ill.remedy
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
     assert "pip install" in doctor._opengl().remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"age,glasses": true}', "true is no number"),
+        ('{"age,glasses": "0.5"}', "is no number"),
+        ('{"age,glasses": 0.1, "age,glasses": 0.2}', "given twice"),
+        ("[" * 200_000, "recursion"),
+    ],
+)
+def test_when_the_pairs_are_no_numbers_then_the_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, words: str
+) -> None:
+    path = tmp_path / "pairs.json"
+    path.write_text(content)
+    assert main(["faces", "correlations", "--correlations", str(path), "--n", "100"]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_when_two_attributes_always_go_together_then_the_reachable_correlation_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pairs.json"
+    path.write_text('{"age,glasses": 1}')
+    assert main(["faces", "correlations", "--correlations", str(path), "--n", "1000"]) == 0
+    assert "age and glasses" in capsys.readouterr().out

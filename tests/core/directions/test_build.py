@@ -101,6 +101,16 @@ def test_when_pairs_stand_in_for_a_column_then_its_direction_and_unit_come_from_
     assert age.card["refit_cosine"]["min"] > 0.999
 
 
+def test_when_pairs_are_resampled_then_no_attribute_gets_lost():
+    rng = np.random.default_rng(3)
+    attribute = ("age", *("smile",) * 40)
+    pairs = PairedLatents(rng.standard_normal((41, 4)).astype(np.float32), np.ones(41, np.float32), attribute)
+    for _ in range(20):
+        drawn = Counterfactual(pairs).resampled(rng).pairs
+        assert sorted(drawn.attribute) == sorted(attribute)
+        assert (drawn.of("age")[0] == pairs.step[0]).all()
+
+
 def test_when_a_column_is_missing_then_it_is_named(planted):
     data, _ = planted
     with pytest.raises(RecipeError, match=r'no label "smlie".*smile'):

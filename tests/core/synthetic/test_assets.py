@@ -139,3 +139,11 @@ def test_when_package_is_incomplete_then_missing_part_is_named(
     with pytest.raises(DataError, match=told) as caught:
         HeadAsset.build(copy)
     assert "makehumancommunity" in str(caught.value)
+
+
+def test_when_the_file_is_a_bare_array_then_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "array.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="no npz archive"):
+        HeadAsset.load(path)

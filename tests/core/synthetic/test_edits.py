@@ -115,3 +115,9 @@ def test_when_a_blink_meets_an_edit_then_the_range_holds() -> None:
 def test_when_hair_is_edited_then_there_is_hair(sampler: Sampler) -> None:
     styles = {plate_face(sampler, seed, parse_edits(["grey=+0.5"])).hair_style for seed in SEEDS}
     assert styles.isdisjoint({"bald", "buzz", "fringe"})
+
+
+@pytest.mark.parametrize(("text", "words"), [("age=1", "within 18 and 90"), ("age=+500", "by 72 at most")])
+def test_when_a_value_is_out_of_range_then_the_remedy_names_what_fits(text: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        parse_edit(text)

@@ -129,6 +129,14 @@ def test_when_age_grows_then_the_shape_changes_visibly_at_every_step(head_asset:
     assert min(steps) > 0.006
 
 
+def test_when_age_grows_then_the_body_stays_where_it_is(head_asset: HeadAsset, head: MorphedHead) -> None:
+    old = head_asset.morph(with_attribute(PARAMS, "age", 85))
+    still = head.mask("turn") == 0.0
+    assert 50 < still.sum() < 0.9 * len(still)
+    np.testing.assert_allclose(old.skin.positions[still], head.skin.positions[still], atol=1e-5)
+    assert np.abs(old.landmarks - head.landmarks).max() > 0.02
+
+
 def test_when_look_or_light_changes_then_shape_does_not() -> None:
     assert shape_weights(FaceParams(look=(0.1,) * 32, glasses=1, beard=1, yaw=30, skin=1)) == shape_weights(
         FaceParams()

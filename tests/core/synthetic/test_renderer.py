@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from lineament.core.faces.align import square_from_landmarks  # noqa: E402
 from lineament.core.faces.base import Alignment  # noqa: E402
 from lineament.core.synthetic import geometry as g  # noqa: E402
 from lineament.core.synthetic import gl  # noqa: E402
-from lineament.core.synthetic.assets import asset_from  # noqa: E402
+from lineament.core.synthetic.assets import HeadAsset  # noqa: E402
 from lineament.core.synthetic.camera import Pose, View, project, shot_view  # noqa: E402
+from lineament.core.synthetic.house import with_house_designs  # noqa: E402
 from lineament.core.synthetic.params import FaceParams, with_attribute  # noqa: E402
 from lineament.core.synthetic.renderer import FaceRenderer  # noqa: E402
 from lineament.core.synthetic.resolve import kernel, resolve  # noqa: E402
@@ -27,13 +27,9 @@ FACE = FaceParams(age=40, gender=0.3, hair_style="short", light_azimuth=35)
 
 
 @pytest.fixture(scope="module")
-def renderer(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaceRenderer]:
-    folder = shared_data / "facekit"
-    if not folder.is_dir():
-        pytest.skip(f"no head package at {folder}")
-    asset = asset_from(folder, tmp_path_factory.mktemp("asset"))
+def renderer(head_asset: HeadAsset) -> Iterator[FaceRenderer]:
     try:
-        made = FaceRenderer(asset, field_size=256)
+        made = FaceRenderer(head_asset, field_size=256)
     except DeviceError as err:
         pytest.skip(str(err))
     with made:
@@ -68,6 +64,16 @@ def test_when_framed_then_the_six_points_sit_where_the_alignment_wants_them(
     tight = Alignment(64, 0.8, 0.1)
     six = renderer.render(turned, renderer.frame(turned, 64, tight)).six
     assert np.abs(square_from_landmarks(six, tight) - np.eye(3)).max() < 0.5
+
+
+def test_when_designs_are_given_for_what_is_not_worn_then_the_picture_is_the_same(
+    renderer: FaceRenderer, view: View, picture: g.Rendered
+) -> None:
+    designed = with_house_designs(FACE)
+    assert designed != FACE
+    again = renderer.render(designed, view)
+    assert np.array_equal(again.colour, picture.colour)
+    assert np.array_equal(again.classes, picture.classes)
 
 
 def test_when_lipstick_is_put_on_then_only_the_lips_change(

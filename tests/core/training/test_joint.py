@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from lineament.core.errors import DataError
-from lineament.core.training.default import folded_encoder
 from lineament.core.training.faces_data import LABEL_NAMES, FacesData, Pairs
 from lineament.core.training.figures import held_out_figures
+from lineament.core.training.folded import folded_encoder
 from lineament.core.training.joint import JointTrainer
 from lineament.core.training.joint_model import JointSettings
 
