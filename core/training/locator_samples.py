@@ -3,8 +3,8 @@
 A render is a 128-pixel picture that fills its frame; the networks must cope with faces of any size and angle
 in any surroundings. So every sample places a render by a random similarity into a small canvas, over a
 made-up background or its own, and then changes exposure, balance, contrast, resolution, blur, grain and
-compression, and adds patches that hide parts. The truth (landmarks, class masks) goes through the same similarity. All randomness comes from the
-generator passed in.
+compression, and adds patches that hide parts. The truth (landmarks, class masks) goes through the same
+similarity. All randomness comes from the generator passed in.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _leaves(rng: Rng, size: int) -> Bytes:
     canvas: Bytes = np.broadcast_to(_colour(rng), (size, size, 3)).astype(np.uint8).copy()
     palette = [tuple(int(v) for v in _colour(rng)) for _ in range(int(rng.integers(2, 9)))]
     smallest, count = 0.02 * size, int(rng.integers(20, 90))
-    radii = np.sort((smallest / np.sqrt(rng.uniform((smallest / (0.5 * size)) ** 2, 1.0, count))))[::-1]
+    radii = np.sort(smallest / np.sqrt(rng.uniform((smallest / (0.5 * size)) ** 2, 1.0, count)))[::-1]
     for radius in radii:
         middle = rng.uniform(0, size, 2)
         colour = palette[rng.integers(len(palette))]
@@ -291,7 +291,13 @@ def _compressed(rng: Rng, x: Floats) -> Floats:
     """After a JPEG of quality 25 to 95."""
     whole = np.rint(x * 255).astype(np.uint8)
     _, code = cv2.imencode(".jpg", whole[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 96))])
-    return cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / np.float32(255)
+    return _decoded(code)[..., ::-1].astype(np.float32) / np.float32(255)
+
+
+def _decoded(code: npt.NDArray[np.uint8]) -> Bytes:
+    picture = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    assert picture is not None, "what OpenCV has just encoded it can decode"
+    return np.asarray(picture, np.uint8)
 
 
 def _light(rng: Rng, size: int) -> Floats:

@@ -39,8 +39,8 @@ def test_when_the_card_is_read_then_it_tells_the_figures_it_was_measured_with(pa
     assert package.card.metrics["held_out_count"] >= 150
     for scorer in ("scorer", "grader"):
         areas = package.card.metrics[scorer]["auc"]
-        assert min(areas[name] for name in ("glasses", "beard", "lipstick", "eyes_closed")) > 0.95
-        assert min(areas[name] for name in ("smile", "mouth_open")) > 0.9
+        assert min(areas[name] for name in ("glasses", "beard", "smile", "mouth_open", "eyes_closed")) > 0.95
+        assert areas["lipstick"] > 0.85  # half of the shades are those of lips
 
 
 def test_when_the_library_is_opened_then_every_shipped_attribute_beats_random_directions(

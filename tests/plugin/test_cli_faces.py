@@ -137,7 +137,7 @@ def test_when_correlations_are_asked_for_then_the_table_is_printed(
         (None, "No such file"),
         ("[1]", "holds no pairs"),
         ("{", "Expecting property name"),
-        ('{"age,glasses": "much"}', "could not convert"),
+        ('{"age,glasses": "much"}', "is no number"),
         ('{"age,nose": 0.5}', "No attribute 'nose'"),
         (
             '{"age,grey": 0.9, "glasses,grey": 0.9, "age,glasses": -0.9}',

@@ -13,10 +13,9 @@ from torch import Tensor
 
 
 @pytest.fixture(scope="session")
-def renders(shared_data: Path) -> FaceSet:
-    """Forty held-out renders."""
-    folder = shared_data / "faces128"
-    return read_shards([folder / "faces128-a-005.tar", folder / "faces128-b-005.tar"], limit=20)
+def renders(repository: Path) -> FaceSet:
+    """Forty renders that no network has seen."""
+    return read_shards(sorted((repository / "tests" / "data" / "faces" / "singles").glob("*.tar")))
 
 
 def embedded(repository: Path, name: str) -> dict[str, Tensor]:

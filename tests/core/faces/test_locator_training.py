@@ -11,6 +11,7 @@ import torch
 from lineament.core.errors import DataError
 from lineament.core.faces.network import NetworkLocator
 from lineament.core.training import locator as training
+from lineament.core.training import locator_losses as losses
 from lineament.core.training import locator_samples as samples
 from lineament.core.training.locator_samples import FaceSet
 from safetensors.torch import load_file
@@ -116,7 +117,7 @@ def test_when_a_render_is_mirrored_then_left_stays_the_subjects_left(faces: Face
 def test_when_two_faces_are_in_a_canvas_then_each_cell_wants_the_nearer() -> None:
     near, far = POINTS * 0.4 + (2, 2), POINTS * 0.4 + (45, 40)
     truth = torch.tensor(np.stack([near, far])[None], dtype=torch.float32)
-    wanted, certain, nearest = training.scan_targets(truth, 12)
+    wanted, certain, nearest = losses.scan_targets(truth, 12)
     for landmarks in (near, far):
         column, row = (landmarks.mean(0) / 8).astype(int)
         assert wanted[0, row, column] == certain[0, row, column] == 1
@@ -124,6 +125,6 @@ def test_when_two_faces_are_in_a_canvas_then_each_cell_wants_the_nearer() -> Non
 
 
 def test_when_no_face_is_in_a_canvas_then_every_cell_is_a_clear_no() -> None:
-    wanted, certain, _ = training.scan_targets(torch.full((1, 2, 6, 2), float("nan")), 12)
+    wanted, certain, _ = losses.scan_targets(torch.full((1, 2, 6, 2), float("nan")), 12)
     assert wanted.sum() == 0
     assert certain.min() == 1
