@@ -59,7 +59,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 train: $(VENV)/.installed-run
-	$(THREADS) $(ALLOCATOR) nice -n 19 $(BIN)/lineament train default --data $(SHARED)/faces128 $(TRAIN_ARGS)
+	$(THREADS) $(ALLOCATOR) nice -n 19 $(BIN)/lineament train default --data runs/faces --work runs/default --start default $(TRAIN_ARGS)
 
 bench: $(VENV)/.installed-run
 	$(THREADS) $(BIN)/python bench/bench_synthesis.py
