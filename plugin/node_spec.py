@@ -127,11 +127,14 @@ _ATTRIBUTES = (
     ("mouth_open", "Mouth Open", "Opens the mouth (positive) or closes it (negative)."),
     ("glasses", "Glasses", "Adds glasses (positive) or takes them off (negative)."),
     ("beard", "Beard", "Grows a beard (positive) or shaves it (negative)."),
+    ("moustache", "Moustache", "Grows a moustache (positive) or shaves it (negative)."),
     ("lipstick", "Lipstick", "Puts lipstick on (positive) or takes it off (negative)."),
     ("brow_inner", "Inner Brows", "Raises the inner ends of the brows (positive) or lowers them (negative)."),
+    ("brow_down", "Brows Down", "Lowers and knits the brows (positive) or lifts them (negative)."),
     ("eyes_closed", "Eyes Closed", "Closes the eyes (positive) or opens them wider (negative)."),
     ("skin_tone", "Skin Tone", "Makes the skin darker (positive) or lighter (negative)."),
     ("grey_hair", "Grey Hair", "Turns the hair grey (positive) or takes the grey away (negative)."),
+    ("gender", "Presentation", "Makes the face's shape more male (positive) or more female (negative)."),
     ("light", "Light", "Turns the light on the face towards one side (positive) or the other (negative)."),
 )
 """The shipped attributes: id, label, what both signs do. A model with other directions brings its own
