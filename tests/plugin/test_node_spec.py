@@ -26,8 +26,8 @@ def test_when_the_node_is_declared_then_nothing_is_wrong_with_it() -> None:
 def test_when_the_shipped_attributes_are_listed_then_they_are_the_agreed_ones() -> None:
     names = [parameter.id for parameter in ATTRIBUTE_EDIT.for_target("strength")]
     assert names == [
-        *("age", "smile", "mouth_open", "glasses", "beard", "lipstick"),
-        *("brow_inner", "eyes_closed", "skin_tone", "grey_hair", "light"),
+        *("age", "smile", "mouth_open", "glasses", "beard", "moustache", "lipstick", "brow_inner"),
+        *("brow_down", "eyes_closed", "skin_tone", "grey_hair", "gender", "light"),
     ]
     assert all(parameter.animatable for parameter in ATTRIBUTE_EDIT.for_target("strength"))
 
