@@ -84,3 +84,15 @@ def plate_tools() -> ModuleType:
 def nasty_plates(plate_tools: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every nasty plate by name, written once per session; read only."""
     return plate_tools.write_nasty_plates(tmp_path_factory.mktemp("nasty"))
+
+
+@pytest.fixture(scope="session")
+def gl() -> None:
+    """Skips where there is no OpenGL driver."""
+    from lineament.core.errors import DeviceError
+    from lineament.core.synthetic.gl import open_context
+
+    try:
+        open_context(1).release()
+    except DeviceError as err:
+        pytest.skip(err.what)

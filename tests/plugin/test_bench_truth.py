@@ -185,9 +185,12 @@ def test_when_strengths_follow_the_change_then_the_attribute_moves_as_far_as_in_
 
 @pytest.mark.slow
 def test_when_the_command_runs_then_it_renders_measures_and_finds_all_done_the_second_time(
-    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shared_data: Path,
+    gl: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pytest.importorskip("moderngl", reason='rendering needs the extra "faces"')
     if not (shared_data / "facekit").is_dir():
         pytest.skip("no CC0 head package")
     monkeypatch.setattr(bench_truth_methods, "SAMPLED", 120)

@@ -46,18 +46,6 @@ def asset(facekit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def gl() -> None:
-    """Skips where there is no OpenGL driver."""
-    from lineament.core.errors import DeviceError
-    from lineament.core.synthetic.gl import open_context
-
-    try:
-        open_context(1).release()
-    except DeviceError as err:
-        pytest.skip(err.what)
-
-
 def folder_of(*arguments: str | Path) -> list[str]:
     return ["faces", "dataset", *map(str, arguments)]
 
