@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lineament.core.errors import DataError
+from lineament.core.errors import DataError, GeneratorError
 from lineament.core.faces.network import NetworkLocator
 from lineament.core.training import locator as training
 from lineament.core.training import locator_losses as losses
@@ -89,6 +89,28 @@ def test_when_the_checkpoint_is_damaged_then_data_error_names_it(options: traini
     (options.work / "scan.checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(DataError, match=r"scan\.checkpoint\.pt"):
         training.train(replace(options, networks=("scan",)))
+
+
+def test_when_started_from_a_package_then_its_weights_go_on(
+    options: training.Options, repository: Path
+) -> None:
+    options = replace(options, networks=("scan",), seconds=1e-3, rate=0.0, start="default")
+    training.train(options)
+    stored = load_file(repository / "core" / "models" / "default" / "locator.safetensors")
+    trained = torch.load(options.work / "scan.checkpoint.pt", weights_only=True)["net"]
+    torch.testing.assert_close(trained["head.weight"], stored["scan.head.weight"].float())
+
+
+def test_when_the_package_to_start_from_is_unknown_then_generator_error(options: training.Options) -> None:
+    with pytest.raises(GeneratorError, match="nowhere"):
+        training.train(replace(options, networks=("scan",), start="nowhere"))
+
+
+def test_when_computed_in_bfloat16_then_the_weights_stay_float32(options: training.Options) -> None:
+    training.train(replace(options, networks=("landmark",), bfloat16=True))
+    trained = torch.load(options.work / "landmark.checkpoint.pt", weights_only=True)["net"]
+    assert {value.dtype for value in trained.values() if value.is_floating_point()} == {torch.float32}
+    assert all(bool(torch.isfinite(value).all()) for value in trained.values())
 
 
 @pytest.mark.parametrize("seed", range(4))
