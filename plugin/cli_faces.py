@@ -29,6 +29,15 @@ Correlations = Annotated[
     ),
 ]
 Framing = Annotated[str, option("--framing", help="ffhq shows the whole head, tight the face alone.")]
+Families = Annotated[
+    int, option("--families", help="How many base faces with one variant per attribute each.", min=0)
+]
+Varied = Annotated[
+    str, option("--attributes", help="Attributes that the variants change, such as age,smile,glasses.")
+]
+GradeShare = Annotated[
+    float, option("--grade-share", help="Share of the families, 0 to 1, that is for grading only.")
+]
 Samples = Annotated[int, option("--samples", help="Samples along one side of a pixel.", min=1, max=8)]
 Size = Annotated[int, option("--size", help="Side of a picture in pixels.", min=32, max=1024)]
 Overwrite = Annotated[bool, option("--overwrite", help="Replace a file that exists.")]
@@ -81,12 +90,8 @@ def make(
         Path, option("--output", "-o", help="Folder of the data set; an unfinished one goes on.")
     ],
     count: Annotated[int, option("--n", help="How many independent faces.", min=0)] = 1000,
-    families: Annotated[
-        int, option("--families", help="How many base faces with one variant per attribute each.", min=0)
-    ] = 0,
-    attributes: Annotated[
-        str, option("--attributes", help="Attributes that the variants change, such as age,smile,glasses.")
-    ] = "",
+    families: Families = 0,
+    attributes: Varied = "",
     size: Size = 128,
     seed: Seed = 1,
     correlations: Correlations = "ffhq",
@@ -95,6 +100,7 @@ def make(
     ] = 0,
     framing: Framing = "ffhq",
     samples: Samples = 2,
+    grade_share: GradeShare = 0.5,
 ) -> None:
     """Render a labelled data set; a run that was stopped goes on with what is missing."""
     from lineament.core.synthetic.assets import HeadAsset
@@ -105,7 +111,15 @@ def make(
     from .terminal import err, out
 
     settings = DatasetSettings(
-        count, families, _names(attributes), size, seed, _declared(correlations), framing, samples
+        count,
+        families,
+        _names(attributes),
+        size,
+        seed,
+        _declared(correlations),
+        framing,
+        samples,
+        grade_share,
     )
     asset = _built(assets)
     made_with = {"assets": asset_digest(HeadAsset.load(asset)), "renderer": renderer_version()}

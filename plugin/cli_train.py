@@ -69,6 +69,10 @@ def train_locator(
     bfloat16: Annotated[
         bool, option("--bfloat16", help="Compute in bfloat16: faster where the processor has it.")
     ] = False,
+    hard_negatives: Annotated[
+        int,
+        option("--hard-negatives", help="How many deceiving windows to mine with --start, 0 for none.", min=0),
+    ] = 0,
 ) -> None:
     """Train the landmark, scan and matte networks of the face locator."""
     from lineament.core.training.locator import Options, train
@@ -84,5 +88,6 @@ def train_locator(
             seed=seed,
             start=start,
             bfloat16=bfloat16,
+            hard_negatives=hard_negatives,
         )
     )

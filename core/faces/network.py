@@ -102,6 +102,22 @@ class NetworkLocator:
         faces = [Face(one.landmarks, one.score, "network") for one in found if self._keep(one, picture)]
         return tuple(sorted(faces, key=lambda face: -_side(face.landmarks)))
 
+    def windows(self, picture: Array) -> tuple[Array, Tensor]:
+        """What is looked at last in a picture as of ``locate``: windows (N, 64, 64, 3) in [0, 1] and their scores (N,).
+
+        For training: what deceives the networks is what they have to learn.
+        """
+        halves = _halves(_clean(picture))
+        with torch.inference_mode():
+            found = _suppress(self._propose(halves))[:MAX_CANDIDATES]
+            for _ in range(LOOKS - 1):
+                found = _suppress(self._look(halves, found, mirrored=False))
+            squares = [square for one in found if (square := _square(one.landmarks)) is not None]
+            if not squares:
+                return np.zeros((0, WINDOW, WINDOW, 3), np.float32), torch.zeros(0)
+            seen = np.stack([_window(halves, square) for square in squares])
+            return seen, torch.sigmoid(self._points(_tensor(seen))[1])
+
     def _keep(self, one: _Candidate, picture: Array) -> bool:
         """Large enough, certain enough, and centred in the picture."""
         height, width = picture.shape[:2]

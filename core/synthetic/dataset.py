@@ -52,7 +52,8 @@ class DatasetSettings:
     ``faces`` independent faces; ``families`` base faces, each followed by one face per name in ``attributes`` that
     differs in that attribute only; ``size`` pixels of a side; ``correlations`` "ffhq", "none" or pairs such as
     {"age,glasses": 0.5}; ``framing`` a name in FRAMINGS; ``samples`` squared is the number of samples of a pixel.
-    Raises RecipeError for values outside their range.
+    ``grade_share`` of the families, the last ones, are for grading only. Raises RecipeError for values outside their
+    range.
     """
 
     faces: int = 1000
@@ -63,6 +64,7 @@ class DatasetSettings:
     correlations: Correlated = "ffhq"
     framing: str = "ffhq"
     samples: int = 2
+    grade_share: float = 0.5
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -71,6 +73,7 @@ class DatasetSettings:
             ("size", 32, 1024),
             ("seed", 0, 2**63 - 1),
             ("samples", 1, 8),
+            ("grade_share", 0.0, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -262,7 +265,7 @@ def _samples(family: Family, seed: int, draw: Draw) -> Iterator[Sample]:
 
 
 def _family(number: int, settings: DatasetSettings, sampler: Sampler) -> Family:
-    """A base face and its members; families in the upper half are for grading only."""
+    """A base face and its members; the last families, ``grade_share`` of all, are for grading only."""
     index = FAMILY_INDEX + number
     base = _rounded(with_house_designs(sampler.sample(settings.seed, index)))
     members = {}
@@ -271,7 +274,8 @@ def _family(number: int, settings: DatasetSettings, sampler: Sampler) -> Family:
         value = member_value(name, base, rng)
         if value is not None:
             members[name] = with_attribute(base, name, value)
-    split = "grade" if number >= (settings.families + 1) // 2 else "train"
+    kept = settings.families * (1.0 - settings.grade_share)
+    split = "grade" if number >= kept else "train"
     return Family(f"family-{settings.seed}_{number:07d}", index, base, members, split)
 
 

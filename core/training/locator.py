@@ -34,6 +34,7 @@ from ..faces.network import LOOK, load_network
 from ..generators.package import open_package
 from . import locator_samples as samples
 from .locator_losses import Batch, landmark_loss, matte_loss, scan_loss
+from .locator_negatives import mine_windows, negative_of
 from .locator_samples import FaceSet, Rng
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ FRAMING = Alignment(resolution=WINDOW, scale=1.0, shift=0.1)
 """The square that measures a face's size; the renders fill it."""
 START_RATE = 0.5
 """Trained weights that meet the full rate are forgotten before they are improved."""
+HARD_SHARE = 0.1
+"""Share of the landmark network's samples that are mined negatives; as many again are random ones."""
+Make = Callable[[Rng, FaceSet], tuple[object, ...]]
 CANVAS = 96
 """Side of ScanNet's training pictures, twice the unit face."""
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"scan": ScanNet, "landmark": LandmarkNet, "matte": MatteNet}
@@ -54,7 +58,8 @@ class Options:
     ``seconds`` is the CPU budget of each network. Networks without a checkpoint begin with the weights of the model
     package ``start`` (a name or a folder), if one is given, and then learn at ``START_RATE`` of ``rate``.
     ``bfloat16`` computes the networks in that precision, which is faster where the processor knows it; the weights
-    and the losses stay float32."""
+    and the losses stay float32. ``hard_negatives`` windows that deceive the starting package's locator are mined for
+    the landmark network."""
 
     shards: Path
     work: Path
@@ -67,6 +72,7 @@ class Options:
     save_every_s: float = 120.0
     start: str = ""
     bfloat16: bool = False
+    hard_negatives: int = 0
 
 
 def train(options: Options) -> None:
@@ -106,6 +112,8 @@ def _train_network(name: str, faces: FaceSet, options: Options) -> None:
     spent, steps = _resume(_checkpoint(options, name), net, optimiser)
     rng = np.random.default_rng([options.seed, steps])
     make, loss_of = RECIPES[name]
+    if name == "landmark" and options.start and options.hard_negatives:
+        make = _with_hard_negatives(make, faces, options)
     saved_at, start, mean = spent, time.process_time() - spent, 0.0
     while spent < options.seconds:
         progress = spent / options.seconds
@@ -135,6 +143,20 @@ def _first(name: str, options: Options) -> nn.Module:
     package = open_package(options.start)
     file = next(file for file, names in FILES.items() if name in names)
     return load_network(net, package.tensors(file), name)
+
+
+def _with_hard_negatives(make: Make, faces: FaceSet, options: Options) -> Make:
+    """The samples, of which a share are windows that deceive the locator of ``start``."""
+    tensors = open_package(options.start).tensors("locator.safetensors")
+    windows = mine_windows(tensors, faces, options.hard_negatives, seed=options.seed)
+    log.info("landmark: %d windows deceive the locator", len(windows))
+
+    def sample(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
+        if len(windows) and rng.random() < HARD_SHARE:
+            return negative_of(windows, rng), np.full((6, 2), WINDOW / 2.0), 0.0
+        return make(rng, faces)
+
+    return sample
 
 
 class _Rounded(nn.Module):
@@ -288,7 +310,7 @@ def matte_sample(rng: Rng, faces: FaceSet) -> tuple[object, ...]:
     return samples.disturb(rng, picture), masks
 
 
-Recipe = tuple[Callable[[Rng, FaceSet], tuple[object, ...]], Callable[[nn.Module, Batch], Tensor]]
+Recipe = tuple[Make, Callable[[nn.Module, Batch], Tensor]]
 RECIPES: dict[str, Recipe] = {
     "landmark": (landmark_sample, landmark_loss),
     "matte": (matte_sample, matte_loss),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +91,17 @@ def test_when_faces_are_listed_then_their_order_does_not_matter(sampler: Sampler
     keys = [key for family in forwards for key in family.keys]
     assert len(keys) == len(set(keys)) >= 7 + 4 * 2
     assert [family.split for family in forwards if family.members] == ["train", "train", "grade", "grade"]
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, 0), (0.25, 1), (1.0, 4)])
+def test_when_a_share_is_for_grading_then_the_last_families_are(
+    sampler: Sampler, share: float, kept: int
+) -> None:
+    settings = replace(SMALL, grade_share=share)
+    listed = [
+        family for job in plan(settings) for family in families(job, settings, sampler) if family.members
+    ]
+    assert [family.split for family in listed] == ["train"] * (4 - kept) + ["grade"] * kept
 
 
 def test_when_a_family_is_made_then_each_member_differs_in_its_attribute_only(sampler: Sampler) -> None:

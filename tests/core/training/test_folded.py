@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from lineament.core.scorer import ScorerNet
 from lineament.core.training.faces_data import LABEL_NAMES, FacesData
-from lineament.core.training.folded import folded_encoder, folded_scorer, halved
+from lineament.core.training.folded import folded_encoder, folded_scorer, halved, ridge
 from lineament.core.training.joint import JointTrainer
 from lineament.core.training.joint_model import JointSettings
 
@@ -46,18 +47,45 @@ def test_when_the_encoder_is_folded_then_its_latents_are_the_normalised_ones(
         assert torch.allclose(folded_encoder(trainer.average)(pictures), wanted, atol=1e-4)
 
 
-def test_when_heads_become_a_scorer_then_it_answers_in_the_labels_units(
+def test_when_labels_follow_from_features_then_the_scorer_finds_them_in_the_labels_units(
+    trainer: JointTrainer,
+) -> None:
+    net = folded_scorer(trainer)
+    data = trainer.data
+    images = torch.from_numpy(data.images[: data.train_count].astype(np.float32) / 127.5 - 1).permute(
+        0, 3, 1, 2
+    )
+    with torch.inference_mode():
+        features = net.last_features(images).double().numpy()
+        scores = net.standardised(images).double().numpy() * net.scale.numpy() + net.offset.numpy()
+    labels = data.labels[: data.train_count].astype(np.float64)
+    varying = labels.std(0) > 1e-3
+    error = (scores - labels)[:, varying].std(0) / labels[:, varying].std(0)
+    assert net.names == LABEL_NAMES and features.shape == (data.train_count, SMALL.encoder_hidden)
+    assert (
+        error.mean() < 0.9
+    )  # 20 pictures of noise, 16 features: better than the mean, and in the labels' units
+
+
+def test_when_a_face_is_flipped_then_the_scorer_mirrors_its_signed_labels(
     trainer: JointTrainer, pictures: torch.Tensor
 ) -> None:
     net = folded_scorer(trainer)
-    assert net.names == LABEL_NAMES
+    assert net.mirror is not None and float(net.mirror[LABEL_NAMES.index("yaw")]) == -1.0
     with torch.inference_mode():
-        standardised = trainer.average.heads(trainer.average.encode(pictures))
-        assert torch.allclose(net.standardised(pictures), standardised, atol=1e-4)
-        mean, scale = trainer.batches.label_mean, trainer.batches.label_scale
-        assert torch.allclose(
-            net(pictures), standardised * torch.from_numpy(scale) + torch.from_numpy(mean), atol=1e-3
-        )
+        assert torch.allclose(net(pictures.flip(3)), net(pictures) * net.mirror, atol=1e-4)
+    again = ScorerNet.from_tensors(dict(net.state_dict()), net.names)
+    with torch.inference_mode():
+        assert torch.equal(again.eval()(pictures), net(pictures))
+
+
+def test_when_labels_are_a_line_of_features_then_ridge_finds_it() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(400, 6)) + 2.0
+    labels = features @ rng.normal(size=(6, 2)) * 3.0 + 5.0
+    weight, bias, offset, scale = ridge(features, labels)
+    found = (features @ weight.T + bias) * scale + offset
+    assert np.abs(found - labels).max() < 0.1
 
 
 def test_when_tensors_are_halved_then_the_originals_stay() -> None:
