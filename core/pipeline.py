@@ -72,12 +72,14 @@ def render_frame(
     tools: Tools,
     *,
     matte: Array | None = None,
+    pixel_aspect: float = 0.0,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> RenderResult:
     """Edit the face of one frame; with all strengths (or the mix) at 0 the plate comes back untouched.
 
     ``matte`` (H, W) in [0, 1] over the data window limits the edit further, and counts as 0 where it is not finite;
-    ``on_stage`` is told what begins. Raises FaceError if there is no such face, RecipeError, GeneratorError,
+    ``pixel_aspect`` is a pixel's width by its height where the header does not say it (0: the header's); ``on_stage``
+    is told what begins. Raises FaceError if there is no such face, RecipeError, GeneratorError,
     ColourError, DeviceError, and ValueError if the matte has another size.
     """
     layer = frame.layer(recipe.layer)
@@ -89,7 +91,7 @@ def render_frame(
         return RenderResult(frame, RenderReport(strengths))
 
     plate = read_plate(frame, layer)
-    seen = see_face(frame, layer, recipe, tools, on_stage, plate=plate)  # colour, locate, crop
+    seen = see_face(frame, layer, recipe, tools, on_stage, plate=plate, pixel_aspect=pixel_aspect)
 
     on_stage("invert")  # the latent that makes the generator draw this face
     with device_errors(tools.device):
@@ -122,17 +124,18 @@ def see_face(
     on_stage: Callable[[str], None] = lambda stage: None,
     *,
     plate: Plate | None = None,
+    pixel_aspect: float = 0.0,
 ) -> Sight:
     """The first half of the path: colour, locate, crop. Raises FaceError or ColourError.
 
     ``plate`` saves reading the layer's pixels again. ``recipe.exposure`` decides how the crop is exposed, never where
-    the face is found.
+    the face is found. ``pixel_aspect`` wins over the header's unless it is 0.
     """
     on_stage("colour")  # plate space -> linear Rec.709 -> the generator's encoding, on a reduced picture
     plate = plate or read_plate(frame, layer)
     part = frame.parts[layer.part]
     colour = plate_colour(frame, layer, recipe, tools.ocio)
-    view = overview(plate, colour, tools.curve, part.pixel_aspect)
+    view = overview(plate, colour, tools.curve, pixel_aspect or part.pixel_aspect)
 
     on_stage("locate")  # where is the face?
     faces = locate_faces(view, frame.number, tools.locator, part.data_window, part.display_window)

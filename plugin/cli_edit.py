@@ -76,6 +76,8 @@ def edit(
     ocio: Annotated[str | None, flag("ocio")] = None,
     exposure: Annotated[float | None, flag("exposure")] = None,
     mix: Annotated[float | None, flag("mix")] = None,
+    mask: Annotated[str | None, flag("mask")] = None,
+    invert_mask: Annotated[bool | None, flag("invert_mask")] = None,
     mask_feather: Annotated[float | None, flag("mask_feather")] = None,
     detail_clamp: Annotated[float | None, flag("detail_clamp")] = None,
     device: Annotated[str | None, flag("device")] = None,
@@ -95,12 +97,16 @@ def edit(
     values: Mapping[str, Value | None] = {name: given[name] for name in PARAMETERS}
     built, choices = _merge(recipe, set_, keys, values, cache)
     policy = _missing_policy(missing)
-    job = Job(plate, output, built, frames, policy, _existing(overwrite, skip_existing), keep_going)
+    job = Job(
+        *(plate, output, built, frames, policy, _existing(overwrite, skip_existing), keep_going),
+        mask=mask or "",
+        invert_mask=bool(invert_mask),
+    )
     plan = make_plan(job)
     if log_json is not None:
         from .event_log import refuse_as_log
 
-        refuse_as_log(log_json, [name for ask in plan.requests for name in (ask.plate, ask.output)])
+        refuse_as_log(log_json, plan.pictures)
     if plan.requests:
         from .preflight import check_attributes
 
@@ -110,7 +116,7 @@ def edit(
 
 PARAMETERS = (
     *("face", "locator", "track", "model", "inverter", "seed", "layer", "colourspace", "ocio"),
-    *("exposure", "mix", "mask_feather", "detail_clamp", "device"),
+    *("exposure", "mix", "mask", "invert_mask", "mask_feather", "detail_clamp", "device"),
 )
 """The node's parameters that ``edit`` takes as options; a test compares them with the declaration."""
 

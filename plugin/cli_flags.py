@@ -43,8 +43,7 @@ def option(*names: str, help: str, **settings: Any) -> Any:
 
 
 def _help(parameter: ParameterSpec) -> str:
-    default = f"{parameter.default}" if parameter.default != "" else "empty"
-    notes = f"default: {default}"
+    notes = f"default: {parameter.default_text}"
     if parameter.minimum is not None and parameter.maximum is not None:
         notes += f", {parameter.minimum:.12g} to {parameter.maximum:.12g}"
     return f"{parameter.tooltip} \\[{notes}]"

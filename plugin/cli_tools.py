@@ -119,9 +119,10 @@ def doctor(
         str,
         option("--assets", help="Head asset, or folder of the CC0 package, that faces are rendered from."),
     ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")] = False,
 ) -> None:
     """Check libraries, device, colour config, model and caches; every finding comes with its remedy."""
-    from .doctor import examine, exit_code
+    from .doctor import examine, exit_code, findings_json
     from .options import default_cache
     from .terminal import out
 
@@ -132,6 +133,9 @@ def doctor(
         default_cache() if cache is None else cache,
         assets,
     )
+    if as_json:
+        typer.echo(findings_json(findings))
+        raise typer.Exit(exit_code(findings))
     console = out()
     marks = {"ok": "[green]ok     [/]", "note": "[yellow]note   [/]", "problem": "[red]PROBLEM[/]"}
     for finding in findings:

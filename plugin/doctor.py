@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from typing import Literal
 from lineament.core.errors import DeviceError, LineamentError
 
 from .child import ALLOCATOR
+from .messages import PROTOCOL_VERSION
 
 Status = Literal["ok", "note", "problem"]
 _OLDEST_PYTHON = (3, 10)
@@ -59,6 +61,20 @@ def examine(
 def exit_code(findings: tuple[Finding, ...]) -> int:
     """0 if nothing is a problem, else the largest code of the problems: 4 installation, 5 device."""
     return max((finding.exit_code for finding in findings if finding.status == "problem"), default=0)
+
+
+def findings_json(findings: tuple[Finding, ...]) -> str:
+    """One line for programs: versions of program and protocol, the exit code, and every finding's fields.
+
+    The line is ASCII, so that a host may read it whatever encoding the child's terminal has.
+    """
+    answer = {
+        "version": metadata.version("lineament"),
+        "protocol": PROTOCOL_VERSION,
+        "exit_code": exit_code(findings),
+        "findings": [asdict(finding) for finding in findings],
+    }
+    return json.dumps(answer)
 
 
 def _guarded(subject: str, check: Callable[[], Finding]) -> Finding:

@@ -11,33 +11,39 @@ from pathlib import Path
 from typing import Any
 
 from lineament.core.errors import PlateError
+from lineament.core.frame import Frame
 from lineament.core.io import read_frame, refuse_same_file, write_frame
+from lineament.core.io.files import overwritten
 from lineament.core.pipeline import RenderReport, ToolOptions, Tools, open_tools, render_frame, see_face
 from lineament.core.recipe import EditRecipe
 
+from .engine_info import describe_tools
+from .matte import Matte, read_matte
 from .messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
 
 
 class PipelineEngine:
-    """One opened set of tools; ``info`` names the model and its attributes."""
+    """One opened set of tools; ``info`` is what ``describe_tools`` tells of them."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self.info: dict[str, Any] = {
-            "generator_id": tools.library.generator_id,
-            "attributes": list(tools.library.names),
-        }
+        self.info: dict[str, Any] = describe_tools(tools)
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         """The exposure that suits the recipe's face in one plate. Raises what ``render`` would."""
         frame = read_frame(plate, number)
-        return float(see_face(frame, frame.layer(recipe.layer), recipe, self._tools).exposure)
+        layer = frame.layer(recipe.layer)
+        return float(see_face(frame, layer, recipe, self._tools, pixel_aspect=pixel_aspect).exposure)
 
     def render(
         self, request: FrameRequest, cancelled: Callable[[], bool], tell: Callable[[str], None]
     ) -> FrameResult:
         """Read, edit and write one frame; cancelling is seen between stages."""
         refuse_same_file(request.plate, request.output)
+        if request.matte and overwritten([request.matte], [request.output]) is not None:
+            raise PlateError(
+                "The output is the mask itself.", where=request.output, remedy="Choose another output."
+            )
         if not request.overwrite and os.path.lexists(request.output):  # before the work, not after it
             raise PlateError(
                 "The output exists.",
@@ -49,15 +55,31 @@ class PipelineEngine:
             self._tools.library.get(move.attribute)  # a misspelt attribute must not cost an inversion
         watch.enter("read")
         frame = read_frame(request.plate, request.number if request.source is None else request.source)
-        recipe = request.recipe.frozen_at(request.number)
-        result = render_frame(frame, recipe, self._tools, on_stage=watch.enter)
+        matte = _matte_of(request, frame)
+        result = render_frame(
+            frame,
+            request.recipe.frozen_at(request.number),
+            self._tools,
+            matte=matte,
+            pixel_aspect=request.pixel_aspect,
+            on_stage=watch.enter,
+        )
         watch.enter("write")
         output = Path(request.output)
         make_folder(output.parent)
         write_frame(output, result.frame, overwrite=request.overwrite)
         watch.leave()
-        report = report_data(result.report) | {"stages": watch.seconds}
+        report = report_data(result.report)
+        report |= {"inverter": self._tools.inverter.key, "stages": watch.seconds}
         return FrameResult(str(output), request.number, round(sum(watch.seconds.values()), 4), report)
+
+
+def _matte_of(request: FrameRequest, frame: Frame) -> Matte | None:
+    """The matte of a request over the plate's data window, or None. Raises PlateError."""
+    if not request.matte:
+        return None
+    plate = frame.parts[frame.layer(request.recipe.layer).part]
+    return read_matte(request.matte, frame.number, plate, invert=request.invert_matte)
 
 
 def open_engine(choices: ToolChoices) -> PipelineEngine:
@@ -87,6 +109,7 @@ def report_data(report: RenderReport) -> dict[str, Any]:
         "faces_found": seen.faces_found if seen else 0,
         "space": seen.colour.space if seen else "",
         "space_reason": seen.colour.reason if seen else "",
+        "config": seen.colour.config_name if seen else "",
         "exposure": float(seen.exposure) if seen else 0.0,
         "composite": dataclasses.asdict(report.composite),
     }

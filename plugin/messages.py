@@ -18,7 +18,7 @@ from lineament.core import errors
 from lineament.core.errors import HostError, LineamentError
 from lineament.core.recipe import EditRecipe, Move, Strength
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Raise it whenever a message changes its meaning: host and worker may come from different installations."""
 
 HEARTBEAT_S = 1.0
@@ -43,7 +43,9 @@ class FrameRequest:
     """One frame to render: ``plate`` and ``output`` are files, ``number`` decides keyed strengths.
 
     ``source`` is the number of the plate's own picture, where a track is looked up; it differs from ``number`` for a
-    plate that is held in place of a missing one. None means the same.
+    plate that is held in place of a missing one. None means the same. ``matte`` is the file of a matte that limits the
+    edit, empty for none; ``invert_matte`` turns it round. ``pixel_aspect`` is a pixel's width by its height for plates
+    whose header does not say it; 0 takes the header's.
     """
 
     plate: str
@@ -52,6 +54,9 @@ class FrameRequest:
     recipe: EditRecipe
     overwrite: bool = True
     source: int | None = None
+    matte: str = ""
+    invert_matte: bool = False
+    pixel_aspect: float = 0.0
 
 
 @dataclass(frozen=True)

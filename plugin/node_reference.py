@@ -17,7 +17,16 @@ _STRENGTHS = (
     "Attribute -> strength in standard deviations: a number, or keys by frame. The limits of the model's own "
     "direction decide when a frame is rendered."
 )
-_JSON_TYPES = {"float": "number", "int": "integer", "text": "string", "choice": "string", "file": "string"}
+_JSON_TYPES = {
+    **{"float": "number", "int": "integer", "bool": "boolean"},
+    **{"text": "string", "choice": "string", "file": "string"},
+}
+_KEPT = {
+    "strength": "recipe, `strengths`",
+    "recipe": "recipe",
+    "tools": "command line, environment, host",
+    "request": "command line, environment, host",
+}
 
 
 def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
@@ -114,6 +123,8 @@ def _row(parameter: ParameterSpec) -> str:
     name = f"`{parameter.id}`" + (f" (also `{parameter.alias}`)" if parameter.alias else "")
     if parameter.choices:
         bounds = ", ".join(f"`{choice}`" for choice in parameter.choices)
+    elif parameter.kind == "bool":
+        bounds = "on or off"
     elif parameter.minimum is None or parameter.maximum is None:
         bounds = "text"
     else:
@@ -124,9 +135,8 @@ def _row(parameter: ParameterSpec) -> str:
         bounds += f" {parameter.unit}"
     if parameter.animatable:
         bounds += ", can be keyed"
-    kept = {"strength": "recipe, `strengths`", "recipe": "recipe", "tools": "command line, environment, host"}
-    default = f"`{parameter.default}`" if parameter.default != "" else "empty"
-    cells = (name, parameter.label, parameter.tooltip, default, bounds, kept[parameter.target])
+    default = f"`{parameter.default_text}`" if parameter.default != "" else "empty"
+    cells = (name, parameter.label, parameter.tooltip, default, bounds, _KEPT[parameter.target])
     return "| " + " | ".join(cells) + " |"
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-Value = Union[float, int, str]  # noqa: UP007 - evaluated at import, and hosts still run Python 3.9
-KINDS = ("float", "int", "text", "choice", "file")
-TARGETS = ("strength", "recipe", "tools")
+Value = Union[float, int, str, bool]  # noqa: UP007 - evaluated at import, and hosts still run Python 3.9
+KINDS = ("float", "int", "text", "choice", "file", "bool")
+TARGETS = ("strength", "recipe", "tools", "request")
 TABS = ("Attributes", "Face", "Model", "Colour", "Composite", "System")
 
 
@@ -22,9 +22,9 @@ class ParameterSpec:
 
     ``minimum`` and ``maximum`` are refused beyond, ``soft_minimum`` and ``soft_maximum`` are the slider's
     ends (both None for text). ``target`` says where the value goes: "strength" into the recipe's strengths,
-    "recipe" into a field of the recipe, "tools" into what is opened once for a shot. ``field`` is the name
-    there, if it differs from ``id``. ``since`` is the version that brought the parameter; ``alias`` another
-    spelling that files and command lines may use.
+    "recipe" into a field of the recipe, "tools" into what is opened once for a shot, "request" into what is
+    asked of one frame. ``field`` is the name there, if it differs from ``id``. ``since`` is the version that
+    brought the parameter; ``alias`` another spelling that files and command lines may use.
     """
 
     id: str
@@ -49,6 +49,13 @@ class ParameterSpec:
     def destination(self) -> str:
         """The field's name at its target."""
         return self.field or self.id
+
+    @property
+    def default_text(self) -> str:
+        """The default as people write it: on and off, "empty" for no text."""
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        return "empty" if self.default == "" else str(self.default)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ def _problems_of_parameter(parameter: ParameterSpec) -> list[str]:
             found.append("minimum <= soft minimum <= soft maximum <= maximum must hold")
         elif not isinstance(parameter.default, (float, int)) or not known[0] <= parameter.default <= known[3]:
             found.append("the default is out of range")
+    if (parameter.kind == "bool") != isinstance(parameter.default, bool):
+        found.append("bool parameters, and no others, are True or False by default")
     if parameter.kind == "choice" and parameter.default not in parameter.choices:
         found.append("the default is not among the choices")
     return found
@@ -212,6 +221,16 @@ _COMPOSITE = (
     ParameterSpec(
         "mix", "float", 1.0, "Mix", "How much of the finished edit is given back to the plate.", "Composite",
         "recipe", "0.1", minimum=0.0, maximum=1.0, soft_minimum=0.0, soft_maximum=1.0, animatable=False,
+    ),
+    ParameterSpec(
+        "mask", "file", "", "Mask",
+        "Picture that limits the edit, of the plate's size: its R, Y or only channel, from 0 (plate) to 1 (edit). A "
+        "file, or a pattern with a frame token; empty limits nothing.",
+        "Composite", "request", "0.1", field="matte",
+    ),
+    ParameterSpec(
+        "invert_mask", "bool", False, "Invert Mask", "Edits where the mask is 0 instead of where it is 1.",
+        "Composite", "request", "0.1", field="invert_matte",
     ),
     ParameterSpec(
         "mask_feather", "float", 0.0, "Mask Feather",

@@ -41,7 +41,10 @@ class UsageError(LineamentError):
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked: a plate pattern, where to write, which frames, and what to do to them."""
+    """What was asked: a plate pattern, where to write, which frames, and what to do to them.
+
+    ``mask`` limits the edit: a file for all frames or a pattern, looked up by the number of the plate's picture.
+    """
 
     plate: str
     output: str
@@ -50,6 +53,8 @@ class Job:
     missing: MissingPolicy = "error"
     existing: Existing = "refuse"
     keep_going: bool = True
+    mask: str = ""
+    invert_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,12 @@ class Plan:
     held: tuple[int, ...] = ()
     probes: tuple[tuple[str, int], ...] = ()
     """Plates and their numbers, one of which the exposure is chosen on; none if there is nothing to choose."""
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Every file that the requests read or write."""
+        files = (name for ask in self.requests for name in (ask.plate, ask.output, ask.matte))
+        return tuple(name for name in files if name)
 
 
 def make_plan(job: Job) -> Plan:
@@ -86,6 +97,8 @@ def _planned(job: Job) -> Plan:
     target = _output_pattern(job, len(frames))
     outputs = [frame_path(target, frame.number) for frame in frames]
     _refuse_plate_as_output([*frames, *resolve(job.plate)], outputs)
+    masks = _masks(job, frames)
+    _refuse_mask_as_output(job, outputs)
     _refuse_other_format(frames[0].path, outputs[0])
     refuse_unwritable(outputs[0].parent)
     there = {
@@ -101,12 +114,50 @@ def _planned(job: Job) -> Plan:
     skipped = tuple(n for n in exists if _is_finished(there[n])) if job.existing == "skip" else ()
     may_replace = job.existing != "refuse"  # with "skip", only what is not finished is left to be replaced
     requests = tuple(
-        FrameRequest(str(frame.path), str(output), frame.number, job.recipe, may_replace, frame.source_number)
-        for frame, output in zip(frames, outputs, strict=True)
+        FrameRequest(
+            *(str(frame.path), str(output), frame.number, job.recipe, may_replace, frame.source_number),
+            matte=mask,
+            invert_matte=job.invert_mask,
+        )
+        for frame, output, mask in zip(frames, outputs, masks, strict=True)
         if frame.number not in skipped
     )
     held = tuple(frame.number for frame in frames if frame.is_held)
     return Plan(requests, skipped, held, _probes(job, frames) if _asks_for_exposure(requests) else ())
+
+
+def _masks(job: Job, frames: Sequence[FramePath]) -> list[str]:
+    """The mask of every frame, "" for none; whatever the policy for plates, a frame without its mask is an error.
+
+    A mask belongs to a picture, so that a plate that is held brings its own.
+    """
+    if not job.mask:
+        if job.invert_mask:
+            raise UsageError(
+                "There is no mask to invert.",
+                where="--invert-mask",
+                remedy="Name one with --mask, or leave it out.",
+            )
+        return [""] * len(frames)
+    masks = [frame_path(job.mask, frame.source_number) for frame in frames]
+    missing = [frame.source_number for frame, mask in zip(frames, masks, strict=True) if not mask.is_file()]
+    if missing:
+        many = f"{len(missing)} mask(s) do not exist: frames {format_frames(missing)}."
+        raise PlateError(
+            many if has_token(job.mask) else "The mask does not exist.",
+            where=job.mask,
+            remedy="Check the path, render the missing masks, or leave these frames out with --frames.",
+        )
+    return [str(mask) for mask in masks]
+
+
+def _refuse_mask_as_output(job: Job, outputs: Sequence[Path]) -> None:
+    """No mask of the shot may be replaced, those of frames that are not asked for included."""
+    mask = overwritten([frame.path for frame in resolve(job.mask)], outputs) if job.mask else None
+    if mask is not None:
+        raise UsageError(
+            "The output is the mask itself.", where=str(mask), remedy="Choose another folder or name with -o."
+        )
 
 
 def _is_finished(output: Path) -> bool:

@@ -9,6 +9,7 @@ from lineament.core.io import read_frame
 from lineament.core.io.sequences import format_frames
 from lineament.core.recipe import EditRecipe
 
+from .matte import read_matte
 from .messages import FrameRequest, ToolChoices
 from .plan import Plan
 
@@ -69,18 +70,26 @@ def _of_first(request: FrameRequest, choices: ToolChoices) -> list[tuple[str, st
     frame = read_frame(request.plate, request.number)
     layer = frame.layer(request.recipe.layer)
     colour = plate_colour(frame, layer, request.recipe, choices.ocio)
-    window = frame.parts[layer.part].data_window
+    part = frame.parts[layer.part]
+    window = part.data_window
+    if request.matte:
+        read_matte(request.matte, frame.number, part)
     pixels = window.width * window.height
     planes = sum(plane.nbytes for part in frame.parts for plane in part.planes.values())
     estimate = _MODEL_BYTES + 2 * planes + _COPIES * pixels * 12
     return [
         ("layer", f"{layer.name or 'main'} ({', '.join(layer.rgb)})"),
         ("picture", f"{window.width} x {window.height} pixels"),
+        ("mask", _mask(request)),
         ("colour space", f"{colour.space} ({colour.reason})"),
         ("colour config", colour.config_name),
         ("strengths", _strengths(request)),
         ("memory, estimated", f"{estimate / (1 << 30):.1f} GiB"),
     ]
+
+
+def _mask(request: FrameRequest) -> str:
+    return f"{request.matte}{', inverted' if request.invert_matte else ''}" if request.matte else ""
 
 
 def _strengths(request: FrameRequest) -> str:

@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Read, edit and write one frame; raise RenderCancelled between stages if ``cancelled()``."""
         ...
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         """The exposure that suits the recipe's face in one plate."""
         ...
 
@@ -61,8 +61,11 @@ class Session(Protocol):
         """Render one frame. Raises LineamentError; then nothing was written."""
         ...
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
-        """The exposure that suits the recipe's face in one plate; nothing is written. Raises LineamentError."""
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
+        """The exposure that suits the recipe's face in one plate; nothing is written. Raises LineamentError.
+
+        ``pixel_aspect`` is that of ``FrameRequest``.
+        """
         ...
 
     def cancel(self) -> None:
@@ -118,9 +121,9 @@ class LocalSession(_Closing):
         with _cancellable(self._cancelled):
             return self._opened().render(request, self._cancelled.is_set, on_stage or _ignore)
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         with _cancellable(self._cancelled):
-            exposure = self._opened().probe(plate, number, recipe)
+            exposure = self._opened().probe(plate, number, recipe, pixel_aspect)
             _refuse_cancelled(self._cancelled)
             return exposure
 
@@ -185,8 +188,8 @@ class WorkerSession(_Closing):
             answer = self._twice(lambda: self._ask("render", request, on_stage or _ignore))
             return FrameResult(**answer["result"])
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
-        request = FrameRequest(plate, "", number, recipe)
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
+        request = FrameRequest(plate, "", number, recipe, pixel_aspect=pixel_aspect)
         with _cancellable(self._cancelled):
             answer = self._twice(lambda: self._ask("probe", request, _ignore))
             _refuse_cancelled(self._cancelled)

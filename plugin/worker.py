@@ -98,7 +98,7 @@ class Worker:
         if self._is_cancelled():
             raise RenderCancelled("The frame was cancelled.")
         if verb == "probe":
-            exposure = self._engine.probe(request.plate, request.number, request.recipe)
+            exposure = self._engine.probe(request.plate, request.number, request.recipe, request.pixel_aspect)
             self._say("result", id=request_id, result=exposure)
             return
         result = self._engine.render(

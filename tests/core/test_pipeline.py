@@ -195,6 +195,12 @@ def test_when_pixels_are_twice_as_wide_then_the_same_face_is_seen(tools: Tools) 
     assert plain is not None and seen is not None
     np.testing.assert_allclose(seen.face.landmarks * (2.0, 1.0), plain.face.landmarks, atol=0.51)
     assert np.abs(seen.crop.image - plain.crop.image).mean() < 0.05
+    silent = replace(
+        frame, parts=(replace(frame.parts[0], pixel_aspect=1.0),)
+    )  # a host that writes no header
+    told = render_frame(silent, recipe("push", 1.0), tools, pixel_aspect=2.0)
+    assert np.array_equal(told.report.seen.crop.image, seen.crop.image)
+    assert told.frame.parts[0].pixel_aspect == 1.0, "what was told for locating is not written"
 
 
 def test_when_no_face_is_found_then_frame_and_remedy_are_named(a_plate: Frame, tools: Tools) -> None:

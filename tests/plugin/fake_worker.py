@@ -58,12 +58,12 @@ class FakeEngine:
         report = {"strengths": strengths, "malloc": os.environ.get("MALLOC_MMAP_MAX_"), "pid": os.getpid()}
         return FrameResult(request.output, request.number, 0.0, report)
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         if plate == "wait":
             time.sleep(1.0)
         if plate == "no-face":
             raise FaceError("No face.", where=plate)
-        return float(number)
+        return float(number) + pixel_aspect
 
 
 def open_engine(choices: ToolChoices) -> FakeEngine:

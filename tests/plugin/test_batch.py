@@ -39,7 +39,7 @@ class FakeSession:
             raise self.troubles[0]
         return {}
 
-    def probe(self, plate: str, number: int, recipe: EditRecipe) -> float:
+    def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         self.probed.append(number)
         if number >= 1000 and number in self.troubles:
             raise self.troubles[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from lineament.plugin import doctor
 from lineament.plugin.cli import main
 from lineament.plugin.doctor import Finding, examine, exit_code
+from lineament.plugin.messages import PROTOCOL_VERSION
 
 from .conftest import Studio
 
@@ -66,3 +68,29 @@ def test_when_the_allocator_is_set_then_nothing_is_noted(monkeypatch: pytest.Mon
     monkeypatch.delenv("MALLOC_TOP_PAD_")
     monkeypatch.setattr(doctor.sys, "platform", "linux")
     assert "MALLOC_TOP_PAD_=" in doctor._allocator().remedy
+
+
+def test_when_a_program_asks_then_one_line_of_json_tells_it_all(
+    studio: Studio, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--json", "--model", str(studio.model), "--cache", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and said.isascii()
+    answer = json.loads(said)
+    assert answer["protocol"] == PROTOCOL_VERSION and answer["version"] == metadata.version("lineament")
+    assert answer["exit_code"] == 0
+    assert all(set(f) == {"subject", "status", "detail", "remedy", "exit_code"} for f in answer["findings"])
+    assert {"python", "torch", "model"} <= {finding["subject"] for finding in answer["findings"]}
+
+
+def test_when_a_program_asks_about_something_ill_then_the_code_says_so_too(
+    studio: Studio, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "/no/b\u00e4r \U0001f43b/config.ocio"
+    assert (
+        main(["doctor", "--json", "--model", str(studio.model), "--cache", str(tmp_path), "--ocio", odd]) == 4
+    )
+    answer = json.loads(capsys.readouterr().out)
+    (ill,) = [finding for finding in answer["findings"] if finding["status"] == "problem"]
+    assert answer["exit_code"] == ill["exit_code"] == 4
+    assert ill["subject"] == "colour config" and odd in ill["detail"] and ill["remedy"]

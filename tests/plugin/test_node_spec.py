@@ -13,6 +13,7 @@ import pytest
 from lineament.core import recipe_file
 from lineament.core.recipe import EditRecipe
 from lineament.core.recipe_file import RecipeFile
+from lineament.plugin.messages import FrameRequest
 from lineament.plugin.node_reference import pages, recipe_schema, write_pages
 from lineament.plugin.node_spec import ATTRIBUTE_EDIT, MAX_STRENGTH, NodeSpec, problems_of
 
@@ -44,6 +45,9 @@ def test_when_the_shipped_attributes_are_listed_then_they_are_the_agreed_ones() 
         ({"maximum": None}, "minimum"),
         ({"default": 2.0}, "default"),
         ({"alias": "seed"}, "seed: is declared twice"),
+        ({"default": True}, "bool parameters"),
+        ({"kind": "bool"}, "bool parameters"),
+        ({"target": "panel"}, "target"),
     ],
 )
 def test_when_a_parameter_is_badly_declared_then_it_is_refused(change: dict[str, object], says: str) -> None:
@@ -58,6 +62,19 @@ def test_when_a_choice_defaults_to_something_else_then_it_is_refused() -> None:
     assert problems_of(NodeSpec("n", "N", "d", "1", (inverter,))) == (
         "inverter: the default is not among the choices",
     )
+
+
+def test_when_parameters_belong_to_a_request_then_it_has_their_fields() -> None:
+    asked = {parameter.destination: parameter.default for parameter in ATTRIBUTE_EDIT.for_target("request")}
+    known = {field.name: field.default for field in fields(FrameRequest)}
+    assert asked == {"matte": "", "invert_matte": False} == {name: known[name] for name in asked}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("invert_mask", "off"), ("mask", "empty"), ("mix", "1.0"), ("inverter", "encoder")]
+)
+def test_when_a_default_is_shown_then_it_is_in_words(name: str, text: str) -> None:
+    assert ATTRIBUTE_EDIT.get(name).default_text == text
 
 
 def test_when_a_parameter_is_unknown_then_the_known_ones_are_listed() -> None:

@@ -154,6 +154,7 @@ def test_when_a_plate_is_probed_then_its_exposure_or_its_error_arrives(
 ) -> None:
     session: Session = a_local() if kind == "local" else worker
     assert session.probe("ok", 8, RECIPE) == 8.0
+    assert session.probe("ok", 8, RECIPE, 0.5) == 8.5
     with pytest.raises(FaceError, match="No face"):
         session.probe("no-face", 8, RECIPE)
 
