@@ -15,6 +15,14 @@ OUT ?= out/demo
 DEMO_ARGS ?=
 TRAIN_ARGS ?=
 PYTEST_ARGS ?=
+DIST ?= dist
+
+# The Blenders that the add-on is tested in, as Python environments with the bpy wheel: folder name = version.
+BLENDERS := 4.5=4.5.15 5.0=5.0.1
+BLENDER_CONSTRAINTS ?= blender-constraints.txt
+BLENDER_STAMPS := $(foreach blender,$(BLENDERS),.blender/$(firstword $(subst =, ,$(blender)))/.installed)
+BLENDER_PYTHONS := $(BLENDER_STAMPS:/.installed=/bin/python)
+BLENDER_TESTS := tests/hosts/test_blender.py tests/hosts/test_extension_zip.py
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -24,23 +32,25 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Keep big activations instead of returning them to the system after every layer (docs/architecture.md, "Speed").
 ALLOCATOR := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help demo test lint types format train bench gl clean distclean
+.PHONY: help demo test lint types format train bench gl blender blender-test extension clean distclean
 
 help:
 	@echo "make demo    install, edit the sample shot, write EXRs and a contact sheet to $(OUT)"
-	@echo "make test    install, then ruff, mypy and pytest"
+	@echo "make test    install, Blender included, then ruff, mypy and pytest"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make bench   speed of the generator and of one HD frame, stage by stage"
 	@echo "make train   train the embedded model again (hours), resumes where it stopped"
 	@echo "make gl      the OpenGL driver that rendering faces needs (as root; no GPU, no display)"
-	@echo "make clean   remove what was built; make distclean removes $(VENV) too"
+	@echo "make extension     the Blender add-on as one zip in $(DIST), built and validated by Blender's own tool"
+	@echo "make blender       the Blenders for tests, in .blender; make blender-test runs what needs them"
+	@echo "make clean   remove what was built; make distclean removes $(VENV) and .blender too"
 
 demo: $(VENV)/.installed-run
 	$(THREADS) $(ALLOCATOR) $(BIN)/lineament demo -o $(OUT) $(DEMO_ARGS)
 	@echo "Pictures to look at:"
 	@find "$(OUT)" -name '*.png' | sort | sed 's/^/  /'
 
-test: lint
+test: lint $(BLENDER_STAMPS)
 	$(THREADS) $(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev types
@@ -79,12 +89,20 @@ gl:
 	    exit 2; \
 	fi
 
+blender: $(BLENDER_STAMPS)
+
+blender-test: $(VENV)/.installed-dev $(BLENDER_STAMPS)
+	$(THREADS) $(BIN)/pytest $(BLENDER_TESTS) $(PYTEST_ARGS)
+
+extension: $(VENV)/.installed-run $(BLENDER_STAMPS)
+	$(BIN)/python -m lineament.hosts.blender.packaging $(DIST) $(BLENDER_PYTHONS)
+
 clean:
 	rm -rf build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -not -path './.blender/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) *.egg-info
+	rm -rf $(VENV) .blender *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -98,3 +116,19 @@ $(VENV)/.installed-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,faces,dev]'
 	@touch $@ $(VENV)/.installed-run
+
+# 370 MB a version, from pip's cache the second time. A download of that size meets a hiccup now and then: three tries.
+.blender/%/.installed: $(BLENDER_CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "Blender $* needs Python 3.11 exactly. Say PYTHON=/path/to/python3.11." >&2; exit 2; }
+	$(PYTHON) -m venv .blender/$*
+	@for try in 1 2 3; do \
+	    echo "Installing Blender $(bpy_version), try $$try of 3"; \
+	    if .blender/$*/bin/python -m pip --disable-pip-version-check install --quiet --prefer-binary $(PIP_ARGS) \
+	        -c $(BLENDER_CONSTRAINTS) bpy==$(bpy_version) numpy pytest; then touch $@; exit 0; fi; \
+	    [ $$try = 3 ] || sleep $$((try * 10)); \
+	done; \
+	echo "Blender $(bpy_version) could not be installed. Is the package index reachable? Run make blender again." >&2; \
+	exit 2
+
+bpy_version = $(patsubst $*=%,%,$(filter $*=%,$(BLENDERS)))

@@ -13,7 +13,19 @@ from typing import Annotated, NoReturn
 import typer
 from lineament.core.errors import LineamentError
 
-from . import cli_bench, cli_edit, cli_faces, cli_models, cli_shot_faces, cli_tools, cli_train
+from . import (
+    cli_bench,
+    cli_edit,
+    cli_faces,
+    cli_host,
+    cli_models,
+    cli_shot,
+    cli_shot_faces,
+    cli_shot_render,
+    cli_shots,
+    cli_tools,
+    cli_train,
+)
 from .child import settle_threads
 
 app = typer.Typer(
@@ -31,6 +43,10 @@ app.add_typer(cli_models.directions, name="directions")
 app.add_typer(cli_train.train, name="train")
 app.add_typer(cli_faces.faces, name="faces")
 app.add_typer(cli_bench.bench, name="bench")
+app.add_typer(cli_host.host, name="host")
+app.add_typer(cli_shots.shots, name="shots")
+cli_shot.register(app)
+cli_shot_render.register(cli_shot.shot)
 cli_shot_faces.register(cli_faces.faces)
 
 

@@ -87,7 +87,7 @@ def unknown_words(program, words: list[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/gpu.md", "docs/security.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/blender.md", "docs/gpu.md", "docs/security.md"])
 def test_when_a_page_shows_a_command_then_the_program_has_it(repository: Path, name: str) -> None:
     program = typer.main.get_command(importlib.import_module("lineament.plugin.cli").app)
     found = {

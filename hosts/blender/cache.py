@@ -1,0 +1,194 @@
+"""Where a node's results lie, and how a frame gets there whole or not at all.
+
+A folder per node holds ``result.1001.exr`` for the frames that were edited and ``result.1001.json`` for every frame
+that was looked at. Ordinary files with ordinary names: Blender reads them back without this package.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lineament.core.atomic import write_atomically
+from lineament.core.errors import HostError, LineamentError
+
+from .record import EDITED, FAILED, IDENTITY, FrameRecord, decoded, failed_record
+
+_WORK = ".work-"
+_ABANDONED_S = 86400.0
+"""A work folder older than a day belongs to a process that was killed; a younger one may still be written to."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """The files of one node and one view; ``suffix`` is the view's own, such as ``_L`` ("" for the only view)."""
+
+    folder: Path
+    suffix: str = ""
+
+    @property
+    def pattern(self) -> Path:
+        """The results' path with ``####`` for the frame."""
+        return self.folder / f"result.####{self.suffix}.exr"
+
+    def result(self, frame: int) -> Path:
+        """The picture of a frame, whether it exists or not."""
+        return self.folder / f"result.{_number(frame)}{self.suffix}.exr"
+
+    def sidecar(self, frame: int) -> Path:
+        """The record of a frame, whether it exists or not."""
+        return self.folder / f"result.{_number(frame)}{self.suffix}.json"
+
+    def record(self, frame: int) -> FrameRecord | None:
+        """What is known of a frame; None if nothing is, or nothing readable."""
+        try:
+            return decoded(self.sidecar(frame).read_bytes())
+        except OSError:
+            return None
+
+    def records(self) -> tuple[FrameRecord, ...]:
+        """Every readable record of this view, by frame."""
+        found = [self.record(frame) for frame in self._frames()]
+        return tuple(record for record in found if record is not None)
+
+    def edited_frames(self) -> tuple[int, ...]:
+        """The frames whose result is there and whole, rising."""
+        return tuple(record.frame for record in self.records() if self.is_whole(record))
+
+    def is_whole(self, record: FrameRecord) -> bool:
+        """Whether a record speaks of an edited frame and its picture has the size that was written."""
+        try:
+            return record.status == EDITED and self.result(record.frame).stat().st_size == record.size
+        except OSError:
+            return False
+
+    def is_valid(self, record: FrameRecord | None, key: str, engine: dict[str, Any] | None = None) -> bool:
+        """Whether a frame need not be made again: same key, same engine (None: unknown), whole file."""
+        if record is None or record.key != key or record.status == FAILED:
+            return False
+        if record.status == IDENTITY:
+            return True
+        return self.is_whole(record) and (engine is None or record.is_of(engine))
+
+    def place(self, made: Path, record: FrameRecord) -> None:
+        """Move a finished picture in and write its record. Raises HostError; then the frame counts as not made."""
+        with _told(self.folder):
+            made.replace(self.result(record.frame))
+            write_atomically(self.sidecar(record.frame), record.encoded())
+
+    def place_identity(self, record: FrameRecord) -> None:
+        """Write the record of a frame on which the plate passes, and remove its old picture. Raises HostError."""
+        with _told(self.folder):
+            self.result(record.frame).unlink(missing_ok=True)
+            write_atomically(self.sidecar(record.frame), record.encoded())
+
+    def place_failure(self, frame: int, node: str, error: LineamentError) -> None:
+        """Remove a frame's picture, so that no old one is shown, and keep the error as far as the folder allows."""
+        record = failed_record(frame, node, error)
+        with suppress(OSError):
+            self.sidecar(frame).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.result(frame).unlink(missing_ok=True)
+        with suppress(OSError):
+            write_atomically(self.sidecar(frame), record.encoded())
+
+    def clear(self, frames: tuple[int, ...] | None = None) -> int:
+        """Remove the results and records of these frames, or of all; how many frames there were. Raises HostError."""
+        wanted = self._frames() if frames is None else tuple(sorted(set(frames) & set(self._frames())))
+        with _told(self.folder):
+            for frame in wanted:
+                self.result(frame).unlink(missing_ok=True)
+                self.sidecar(frame).unlink(missing_ok=True)
+        return len(wanted)
+
+    def _frames(self) -> tuple[int, ...]:
+        named = re.compile(rf"result\.(-?\d+){re.escape(self.suffix)}\.(?:json|exr)$")
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except OSError:
+            return ()
+        return tuple(sorted({int(match[1]) for name in names if (match := named.match(name))}))
+
+
+@contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside the results for what is being made, gone afterwards whatever happens. Raises HostError.
+
+    It lies in the same file system, so that a finished picture is moved and not copied.
+    """
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        work = folder / f"{_WORK}{uuid.uuid4().hex[:12]}"
+        work.mkdir()
+    _remove_abandoned(folder)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def remembered_exposure(folder: Path, signature: str) -> float | None:
+    """The exposure that was chosen for such an edit before; None if none was."""
+    return _exposures(folder).get(signature)
+
+
+def remember_exposure(folder: Path, signature: str, exposure: float) -> None:
+    """Keep a chosen exposure for every later frame, process and machine that shares the folder. Raises HostError."""
+    with _told(folder):
+        told = {**_exposures(folder), signature: exposure}
+        write_atomically(
+            folder / "exposures.json", json.dumps(told, indent=1, sort_keys=True).encode("ascii")
+        )
+
+
+def _exposures(folder: Path) -> dict[str, float]:
+    try:
+        told = json.loads((folder / "exposures.json").read_text("ascii"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): float(value) for name, value in told.items()} if isinstance(told, dict) else {}
+
+
+def _number(frame: int) -> str:
+    """At least four digits, as ``####`` says; a minus sign comes before them."""
+    return f"{'-' if frame < 0 else ''}{abs(frame):04d}"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for work in folder.glob(f"{_WORK}*"):
+        with suppress(OSError):
+            if time.time() - work.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Turns the system's refusals into sentences."""
+    try:
+        yield
+    except OSError as err:
+        raise cache_error(folder, err) from err
+
+
+def cache_error(folder: Path, err: OSError) -> HostError:
+    """Why the cache folder cannot be written, in three parts."""
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HostError(
+            "The disk of the cache folder is full.",
+            where=str(folder),
+            remedy="Make room or choose another cache folder on the node, then bake again; finished frames stay.",
+        )
+    return HostError(
+        f"The cache folder cannot be written: {err.strerror or err}.",
+        where=str(folder),
+        remedy="Change the folder's permissions, or choose another cache folder on the node or in the preferences.",
+    )

@@ -1,0 +1,205 @@
+"""What happens by itself: the live edit of a background render, migration on load, uniqueness after a duplicate.
+
+A handler cannot stop a render, so a frame that fails shows its plate and is told at the end; a farm that must not go on
+bakes first (``headless``). In a window, handlers of a render run beside the interface, where datablocks must be left
+alone: there they only tell which frames lack a result.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+from lineament.core.errors import LineamentError
+
+from . import engine
+from .carrier import edit_nodes, is_edit_tree, make_unique, migrate
+from .compat import view_names
+from .frames import format_frames
+from .live import LiveShown
+from .places import location
+from .service import Baker
+from .tap import is_helper
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Render:
+    """The render that runs: its baker and what it shows, and the frames that showed their plates."""
+
+    baker: Baker | None = None
+    shown: LiveShown | None = None
+    frame: int | None = None
+    is_busy: bool = False
+    is_paused: bool = False
+    failed: dict[int, LineamentError] = field(default_factory=dict)
+
+
+RENDER = _Render()
+"""Blender renders one job at a time."""
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Render from the caches as they are: for whoever has just baked."""
+    was_paused, RENDER.is_paused = RENDER.is_paused, True
+    try:
+        yield
+    finally:
+        RENDER.is_paused = was_paused
+
+
+def failed_frames() -> dict[int, LineamentError]:
+    """The frames of the last render that showed their plates, and why."""
+    return dict(RENDER.failed)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_render_init(scene: Any, _: Any = None) -> None:
+    """A job begins: without a window, its nodes are prepared to be edited frame by frame."""
+    if RENDER.is_busy or is_helper(scene):
+        return
+    _end_live()
+    RENDER.failed.clear()
+    if RENDER.is_paused or not bpy.app.background:
+        return
+    with _busy():
+        try:
+            _begin_live(scene)
+        except LineamentError as err:
+            log.error("%s is rendered with the results that it has: %s", scene.name, err)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_render_pre(scene: Any, _: Any = None) -> None:
+    """Edit the frame that is about to be rendered; in a window only look whether it is."""
+    if RENDER.is_busy or RENDER.is_paused or is_helper(scene):
+        return
+    if not bpy.app.background:
+        _note_missing(scene, scene.frame_current)
+    elif RENDER.baker is not None and RENDER.shown is not None:
+        with _busy():
+            _edit(RENDER.baker, RENDER.shown, scene.frame_current)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_render_end(scene: Any, _: Any = None) -> None:
+    """A job has ended or was cancelled: show the caches again, and say which frames are not edited."""
+    if RENDER.is_busy or is_helper(scene):
+        return
+    with _busy():
+        _end_live()
+    if RENDER.failed:
+        log.error("frames that show their plates: %s", format_frames(RENDER.failed))
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_load(_path: Any = None, _: Any = None) -> None:
+    """A file was opened: bring its nodes up to this version; those of a newer one render their caches."""
+    RENDER.baker = RENDER.shown = RENDER.frame = None
+    for tree in bpy.data.node_groups:
+        _migrate(tree)
+    for scene in bpy.data.scenes:
+        tree = getattr(scene, "node_tree", None)
+        for node in tree.nodes if tree is not None else ():
+            _migrate(getattr(node, "node_tree", None))
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_change(_scene: Any, depsgraph: Any = None) -> None:
+    """Something changed: two nodes must not share a tree, as they do after a duplicate."""
+    if RENDER.is_busy or depsgraph is None or not depsgraph.id_type_updated("NODETREE"):
+        return
+    with _busy():
+        for name in make_unique():
+            log.info("%s was given settings of its own", name)
+
+
+HANDLERS = {
+    "render_init": on_render_init,
+    "render_pre": on_render_pre,
+    "render_complete": on_render_end,
+    "render_cancel": on_render_end,
+    "load_post": on_load,
+    "depsgraph_update_post": on_change,
+}
+"""Blender's list -> ours in it."""
+
+
+def register() -> None:
+    """Hang in, once."""
+    for name, handler in HANDLERS.items():
+        listed = getattr(bpy.app.handlers, name)
+        if handler not in listed:
+            listed.append(handler)
+
+
+def unregister() -> None:
+    """Take everything out and end the engines: Blender 4.5 waits for ever at its exit for what is left."""
+    for name, handler in HANDLERS.items():
+        listed = getattr(bpy.app.handlers, name)
+        while handler in listed:
+            listed.remove(handler)
+    _end_live()
+    RENDER.failed.clear()
+    engine.close_all()
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    """What happens meanwhile is our own doing."""
+    RENDER.is_busy = True
+    try:
+        yield
+    finally:
+        RENDER.is_busy = False
+
+
+def _begin_live(scene: Any) -> None:
+    """Let the nodes show what this render will make. Raises LineamentError; nothing is changed then."""
+    if edit_nodes(scene):
+        frames = {*range(scene.frame_start, scene.frame_end + 1), scene.frame_current}
+        RENDER.shown = LiveShown(scene, frames)
+        RENDER.baker = Baker(scene, (), live=RENDER.shown)
+
+
+def _edit(baker: Baker, shown: LiveShown, frame: int) -> None:
+    """Bake one frame with the render's baker; what fails shows the plate."""
+    if RENDER.frame is not None and RENDER.frame != frame:
+        shown.drop(RENDER.frame)
+    RENDER.frame = frame
+    for _ in baker.frame_steps(frame):
+        pass
+    error = baker.report.failed.pop(frame, None)
+    if error is not None:
+        RENDER.failed[frame] = error
+        log.error("frame %d shows its plate: %s", frame, error)
+
+
+def _end_live() -> None:
+    shown, RENDER.shown = RENDER.shown, None
+    RENDER.baker = RENDER.frame = None
+    if shown is not None:
+        shown.end()
+
+
+def _note_missing(scene: Any, frame: int) -> None:
+    for edit in edit_nodes(scene):
+        if location(scene, edit.tree, view_names(scene)[0]).record(frame) is None:
+            log.warning("frame %d of %s is not baked and shows its plate", frame, edit.name)
+
+
+def _migrate(tree: Any) -> None:
+    if tree is None or tree.library is not None or not is_edit_tree(tree):
+        return
+    try:
+        migrate(tree)
+    except LineamentError as err:
+        tree.lineament.status = str(err)
+        log.error("%s: %s", tree.name, err)

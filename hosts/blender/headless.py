@@ -1,0 +1,226 @@
+"""A render without a window that never writes a frame it should not: bake first, then render what succeeded."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import bpy
+from lineament.core.errors import HostError, LineamentError, PlateError, RecipeError
+
+from . import engine, handlers, registration
+from .carrier import edit_nodes
+from .compat import working_space
+from .frames import format_frames, parse_frames, runs_of
+from .report import BakeReport, Step
+from .service import Baker
+
+OK, SOME_FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+_ENDED = ("edited", "valid", "failed")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 ok, 1 some frames failed, 2 usage, 3 input, 4 model or colour,
+    5 device, 130 interrupted, 143 terminated.
+    """
+    with _orderly_end() as signals:
+        code = _run(arguments)
+    return TERMINATED if signal.SIGTERM in signals else code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        told = _parser().parse_args(arguments)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else USAGE
+    was_there = registration.is_registered()
+    if not was_there:
+        registration.register("lineament")
+    try:
+        return int(told.command(told))
+    except LineamentError as error:
+        _show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        engine.close_all()
+        if not was_there:
+            registration.unregister()
+
+
+def end_process(code: int) -> NoReturn:
+    """Leave with an exit code, everything said."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[list[int]]:
+    """Let a farm's SIGTERM end a render as Ctrl-C does, with the engine stopped and nothing half-written."""
+    seen: list[int] = []
+
+    def leave(number: int, _: Any) -> NoReturn:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def render(told: argparse.Namespace) -> int:
+    """Bake the file's nodes over the frames, then render the frames that are right."""
+    scene = _open(told.file, told.scene)
+    frames = parse_frames(told.frames) if told.frames else _range_of(scene)
+    report = _bake(scene, frames, told)
+    for frame, error in sorted(report.failed.items()):
+        _show_error(error, f"frame {frame}")
+    if report.is_cancelled:
+        return report.exit_code
+    lost: dict[int, LineamentError] = {}
+    if not told.bake_only and (told.keep_going or not report.left):
+        lost = _render(scene, report.right, told.output)
+    for frame, error in sorted(lost.items()):
+        _show_error(error, f"frame {frame}")
+    _say(report.summary)
+    if lost:
+        _say(f"Not written: {format_frames(lost)}.")
+    _say_again({*report.left, *lost})
+    return report.exit_code or (SOME_FAILED if lost else OK)
+
+
+def doctor(told: argparse.Namespace) -> int:
+    """Say what this Blender is and whether it finds a sound engine."""
+    _say(
+        f"Blender {bpy.app.version_string}, Python {sys.version.split()[0]}, working space {working_space()}"
+    )
+    python = engine.interpreter()
+    _say(f"engine {python}")
+    found = engine.check(python)
+    for line in found.lines:
+        _say(line)
+    return OK if found.is_sound else 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lineament host blender", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    one = commands.add_parser("render", help="Bake every Attribute Edit node of a file, then render it.")
+    one.add_argument("file", type=Path, help="Blender file to render.")
+    one.add_argument("--scene", default="", help="Scene to render; the file's active one if not given.")
+    one.add_argument(
+        "--frames", default="", help="Frames such as 1001-1100x2; the scene's range if not given."
+    )
+    one.add_argument(
+        "--output", default="", help="Output path as Blender writes it, with #### for the frame."
+    )
+    one.add_argument("--force", action="store_true", help="Edit every frame anew.")
+    one.add_argument("--bake-only", action="store_true", help="Fill the caches and render no picture.")
+    one.add_argument(
+        "--keep-going", action="store_true", default=True, help="Go on after a frame that failed."
+    )
+    one.add_argument("--fail-fast", dest="keep_going", action="store_false", help="Stop at the first one.")
+    one.set_defaults(command=render)
+    two = commands.add_parser("doctor", help="Check this Blender and the engine.")
+    two.set_defaults(command=doctor)
+    return parser
+
+
+def _open(file: Path, name: str) -> Any:
+    """The scene to render of a file. Raises PlateError for the file, RecipeError for the scene."""
+    if not file.is_file():
+        raise PlateError("There is no such Blender file.", where=str(file), remedy="Check the path.")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(file.resolve()), load_ui=False)
+    except RuntimeError as err:
+        raise PlateError(
+            f"The Blender file cannot be opened: {str(err).strip()}.",
+            where=str(file),
+            remedy="Open it in Blender of this version and save it again.",
+        ) from err
+    if not name:
+        return bpy.context.scene
+    if name not in bpy.data.scenes:
+        raise RecipeError(
+            f"The file has no scene {name!r}; it has {', '.join(scene.name for scene in bpy.data.scenes)}.",
+            where=str(file),
+            remedy="Name one of them with --scene.",
+        )
+    return bpy.data.scenes[name]
+
+
+def _range_of(scene: Any) -> tuple[int, ...]:
+    return tuple(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
+
+
+def _bake(scene: Any, frames: tuple[int, ...], told: argparse.Namespace) -> BakeReport:
+    nodes = edit_nodes(scene)
+    _say(f"{told.file.name}, {scene.name}: {len(nodes)} nodes, frames {format_frames(frames)}")
+    baker = Baker(scene, frames, force=told.force, keep_going=told.keep_going)
+    try:
+        for step in baker.steps():
+            _tell(step)
+    except KeyboardInterrupt:
+        baker.cancel()
+        baker.report.is_cancelled = True
+    return baker.report
+
+
+def _tell(step: Step) -> None:
+    """One line a frame: for logs and farms."""
+    if step.stage in _ENDED and not step.node:
+        _say(f"frame {step.frame} {step.stage} ({step.done}/{step.total})")
+
+
+def _render(scene: Any, frames: tuple[int, ...], output: str) -> dict[int, LineamentError]:
+    """Render runs of frames from the caches; the frames of a run that could not be written, with the reason."""
+    if output:
+        scene.render.filepath = str(Path(output).absolute())
+    kept = scene.frame_start, scene.frame_end, scene.frame_step
+    lost: dict[int, LineamentError] = {}
+    with handlers.paused():
+        for first, last in runs_of(frames):
+            scene.frame_start, scene.frame_end, scene.frame_step = first, last, 1
+            try:
+                bpy.ops.render.render(animation=True, scene=scene.name)
+            except RuntimeError as err:
+                lost.update(dict.fromkeys(range(first, last + 1), _not_written(scene, err)))
+    scene.frame_start, scene.frame_end, scene.frame_step = kept
+    return lost
+
+
+def _not_written(scene: Any, err: RuntimeError) -> LineamentError:
+    return HostError(
+        f"Blender could not render: {' '.join(str(err).split())}",
+        where=scene.render.filepath,
+        remedy="Check the output folder and its free space, then render these frames again.",
+    )
+
+
+def _say_again(frames: set[int]) -> None:
+    if frames:
+        _say(f"To do again: --frames {format_frames(frames)}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"lineament: {text}\n")
+    sys.stdout.flush()
+
+
+def _show_error(error: LineamentError, about: str = "") -> None:
+    """What, where, what to do; a part that is empty is left out."""
+    parts = (("What", error.what), ("Where", error.where), ("What to do", error.remedy))
+    head = f"{about}: " if about else ""
+    text = "".join(f"lineament: {head}{name}: {value}\n" for name, value in parts if value)
+    sys.stderr.write(text)
+    sys.stderr.flush()
