@@ -22,6 +22,9 @@ from .errors import PlateError
 
 Plane: TypeAlias = NDArray[Any]
 Float: TypeAlias = NDArray[np.float32]
+Region: TypeAlias = tuple[slice, slice]
+"""Rows and columns of the data window's array, from its top left."""
+WHOLE: Region = (slice(None), slice(None))
 
 HALF_MAX = (
     65504.0  # the largest finite half; one step more is infinity, which no compositor wants from an edit
@@ -166,36 +169,42 @@ class Frame:
             raise self._unknown_layer(wanted, layers)
         return main
 
-    def rgb(self, layer: Layer | str | None = None) -> Float:
+    def rgb(self, layer: Layer | str | None = None, region: Region = WHOLE) -> Float:
         """Return the colours of ``layer`` as (H, W, 3) float32 over the data window of its part, a new array.
 
-        Half and float are taken as they are, 8 and 16 bit integers are scaled to 0..1; the encoding is the
-        file's.
+        ``region`` takes a part of its rows and columns. Half and float are taken as they are, 8 and 16 bit integers
+        are scaled to 0..1; the encoding is the file's.
         """
         address = self._resolved(layer)
-        part = self.parts[address.part]
-        out = np.empty((part.data_window.height, part.data_window.width, 3), np.float32)
-        for index, channel in enumerate(address.rgb):
-            out[..., index] = _as_float(part.planes[channel])
+        planes = [self.parts[address.part].planes[channel][region] for channel in address.rgb]
+        out = np.empty((*planes[0].shape, 3), np.float32)
+        for index, plane in enumerate(planes):
+            out[..., index] = plane if plane.dtype.kind == "f" else _as_float(plane)
         return out
 
-    def alpha(self, layer: Layer | str | None = None) -> Float | None:
-        """Return the alpha of ``layer`` as (H, W) float32 over the data window, or None where it has none."""
+    def alpha(self, layer: Layer | str | None = None, region: Region = WHOLE) -> Float | None:
+        """Return the alpha of ``layer`` as (H, W) float32 over the data window, or None where it has none; ``region``
+        takes a part of its rows and columns."""
         address = self._resolved(layer)
-        return None if address.alpha is None else _as_float(self.parts[address.part].planes[address.alpha])
+        if address.alpha is None:
+            return None
+        return _as_float(self.parts[address.part].planes[address.alpha][region])
 
-    def with_rgb(self, layer: Layer | str | None, rgb: Float, changed: NDArray[np.bool_]) -> Frame:
+    def with_rgb(
+        self, layer: Layer | str | None, rgb: Float, changed: NDArray[np.bool_], region: Region = WHOLE
+    ) -> Frame:
         """Return a frame in which the ``changed`` pixels of ``layer`` are ``rgb``; all else is shared bit for
         bit.
 
-        ``rgb`` (H, W, 3) float32 and ``changed`` (H, W) bool cover the data window of the layer's part. Half
-        planes are clamped to +-65504, integer planes to 0..1, because neither can hold more.
+        ``rgb`` (H, W, 3) float32 and ``changed`` (H, W) bool cover the data window of the layer's part, or the
+        ``region`` of its rows and columns. Half planes are clamped to +-65504, integer planes to 0..1, because neither
+        can hold more.
         """
         address = self._resolved(layer)
         part = self.parts[address.part]
-        size = {"H": part.data_window.height, "W": part.data_window.width}
-        expect_shape(rgb, "H W 3", name="rgb", **size)
-        expect_shape(changed, "H W", name="changed", **size)
+        height, width = part.planes[address.rgb[0]][region].shape
+        expect_shape(rgb, "H W 3", name="rgb", H=height, W=width)
+        expect_shape(changed, "H W", name="changed", H=height, W=width)
         if changed.dtype != np.bool_:
             raise TypeError(f"changed must be bool, not {changed.dtype}")
         if not changed.any():
@@ -203,7 +212,7 @@ class Frame:
         planes = dict(part.planes)
         for index, channel in enumerate(address.rgb):
             plane = planes[channel].copy()
-            plane[changed] = _as_native(rgb[..., index][changed], plane.dtype)
+            plane[region][changed] = _as_native(rgb[..., index][changed], plane.dtype)
             plane.flags.writeable = False
             planes[channel] = plane
         return self._with_part(address.part, replace(part, planes=planes))

@@ -199,7 +199,7 @@ def composite(
     d = delta.transpose(1, 2, 0)
     if matte is not None:
         d = d * matte[region][..., None]
-    rgb, changed_here, counts = give_back(
+    rgb, changed, counts = give_back(
         plate.rgb[region],
         np.ascontiguousarray(d, np.float32),
         seen.colour,
@@ -208,6 +208,4 @@ def composite(
         curve=tools.curve,
         limit=recipe.detail_clamp or LARGEST_INCREMENT,
     )
-    edited, changed = plate.rgb.copy(), np.zeros((height, width), bool)
-    edited[region], changed[region] = rgb, changed_here
-    return frame.with_rgb(layer, edited, changed), counts
+    return frame.with_rgb(layer, rgb, changed, region), counts

@@ -12,18 +12,33 @@ from dataclasses import dataclass, field, replace
 from .errors import RecipeError
 
 SCHEMA_VERSION = 1
+INTERPOLATIONS = ("linear", "step", "smooth")
+"""How a keyed strength gets from one key to the next."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """A strength in sigma: constant, or keyed by frame number with linear interpolation, held outside.
+    """A strength in sigma: constant, or keyed by frame number and held outside its keys.
 
-    ``keys`` is a tuple of (frame, value) sorted by frame; a constant has one key.
+    ``keys`` is a tuple of (frame, value) sorted by frame; a constant has one key. ``interpolation`` is one of
+    INTERPOLATIONS: "linear"; "step", which holds each value until the next key; or "smooth", a cubic Hermite curve
+    between two keys (f0, v0, m0) and (f1, v1, m1), with t = (f - f0) / (f1 - f0) and h = f1 - f0:
+    ``v = v0 (2t^3 - 3t^2 + 1) + h m0 (t^3 - 2t^2 + t) + v1 (3t^2 - 2t^3) + h m1 (t^3 - t^2)``.
+
+    The slope m is 0 at the first and the last key and where the curve turns, otherwise the weighted harmonic mean of
+    the slopes on both sides (Fritsch and Butland, 1984), so that the curve never leaves the range of two neighbouring
+    values. With two keys it is ``v0 + (v1 - v0) (3t^2 - 2t^3)``.
     """
 
     keys: tuple[tuple[int, float], ...]
+    interpolation: str = "linear"
 
     def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            raise RecipeError(
+                f'There is no interpolation "{self.interpolation}".',
+                remedy=f"Use one of {', '.join(INTERPOLATIONS)}.",
+            )
         if not self.keys:
             raise RecipeError(
                 "A strength has no keys.", remedy="Give a number, or keys such as {1001: 0, 1040: 1.5}."
@@ -54,7 +69,27 @@ class Strength:
         if right == len(self.keys):
             return self.keys[-1][1]
         (f0, v0), (f1, v1) = self.keys[right - 1], self.keys[right]
-        return v0 + (v1 - v0) * (frame - f0) / (f1 - f0)
+        if self.interpolation == "step":
+            return v0
+        if self.interpolation == "linear":
+            return v0 + (v1 - v0) * (frame - f0) / (f1 - f0)
+        span, t = f1 - f0, (frame - f0) / (f1 - f0)
+        m0, m1 = self._slope(right - 1), self._slope(right)
+        rise = (v1 - v0) * t * t * (3 - 2 * t)
+        curve = v0 + rise + span * t * (1 - t) * (m0 * (1 - t) - m1 * t)
+        return min(max(curve, min(v0, v1)), max(v0, v1))  # no overshoot by rounding either
+
+    def _slope(self, index: int) -> float:
+        """Strength per frame of the smooth curve at a key."""
+        if index in (0, len(self.keys) - 1):
+            return 0.0
+        (f0, v0), (f1, v1), (f2, v2) = self.keys[index - 1 : index + 2]
+        h0, h1 = f1 - f0, f2 - f1
+        before, after = (v1 - v0) / h0, (v2 - v1) / h1
+        if before * after <= 0.0:
+            return 0.0
+        w0, w1 = 2 * h1 + h0, h1 + 2 * h0
+        return (w0 + w1) / (w0 / before + w1 / after)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -28,52 +27,13 @@ from pydantic import (
 from .atomic import write_atomically
 from .errors import RecipeError
 from .recipe import SCHEMA_VERSION, EditRecipe, Move, Strength
+from .strength_file import WRITE_A_STRENGTH, quote, strength_data, strength_from_data
 
 MAX_BYTES = 1 << 20
 """A thousand attributes with a thousand keys each fit; more is not a recipe."""
 
-MAX_STRENGTH = 10.0
-"""In standard deviations. Beyond ten no generator has seen anything."""
-
-_WRITE_A_STRENGTH = "Write it as a number (age: 1.5) or as keys by frame (age: {1001: 0, 1040: 1.5})."
-
-
-def _number(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{where} must be a number, not {_quote(value)}")
-    if not math.isfinite(value):
-        raise ValueError(f"{where} must be finite, not {value}")
-    if abs(value) > MAX_STRENGTH:
-        raise ValueError(f"{where} must lie between -{MAX_STRENGTH:g} and {MAX_STRENGTH:g}, not {value:g}")
-    return float(value)
-
-
-def _frame(value: object) -> int:
-    """A frame number; JSON has only text as keys, so digits are accepted too."""
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError
-        return int(value)
-    except ValueError:
-        raise ValueError(f"a key must be a whole frame number, not {_quote(value)}") from None
-
-
-def _strength(value: object) -> Strength:
-    if not isinstance(value, dict):
-        return Strength.constant(_number(value, "a strength"))
-    if not value:
-        raise ValueError("the keys are empty")
-    keys = [
-        (_frame(frame), _number(number, f"the value at frame {frame}")) for frame, number in value.items()
-    ]
-    try:
-        return Strength(tuple(sorted(keys)))
-    except RecipeError as err:
-        raise ValueError(err.what) from err
-
-
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-StrengthField = Annotated[Strength, PlainValidator(_strength)]
+StrengthField = Annotated[Strength, PlainValidator(strength_from_data)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
 
@@ -107,7 +67,7 @@ def recipe_from_data(data: object, *, where: str) -> EditRecipe:
     """Validate parsed data (mappings, numbers, text) into a recipe; ``where`` names its source in errors."""
     if not isinstance(data, dict):
         raise RecipeError(
-            f"A recipe must be a mapping of fields, not {_quote(data)}.",
+            f"A recipe must be a mapping of fields, not {quote(data)}.",
             where=where,
             remedy="Start the file with schema_version: 1 and put the attributes under strengths:.",
         )
@@ -125,7 +85,7 @@ def recipe_data(recipe: EditRecipe) -> dict[str, Any]:
     data: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": recipe.generator,
-        "strengths": {move.attribute: _plain(move.strength) for move in recipe.moves},
+        "strengths": {move.attribute: strength_data(move.strength) for move in recipe.moves},
     }
     default = EditRecipe()
     for name in RecipeFile.model_fields:
@@ -153,67 +113,11 @@ def write_recipe(path: str | Path, recipe: EditRecipe) -> None:
         ) from err
 
 
-def parse_set(text: str) -> Move:
-    """``"age=1.5"`` -> a constant move."""
-    name, value = _split(text, "--set", "age=1.5")
-    try:
-        strength = float(value)
-    except ValueError as err:
-        raise _bad_option("--set", text, f'"{value}" is not a number', "age=1.5") from err
-    try:
-        return Move(name, Strength.constant(_number(strength, "a strength")))
-    except ValueError as err:
-        raise _bad_option("--set", text, str(err), "age=1.5") from err
-
-
-def parse_keys(text: str) -> Move:
-    """``"age=1001:0,1040:1.5"`` -> a move keyed by frame, linear in between, held beyond the ends."""
-    example = "age=1001:0,1040:1.5"
-    name, value = _split(text, "--keys", example)
-    keys: list[tuple[int, float]] = []
-    for item in value.split(","):
-        frame, colon, number = item.partition(":")
-        try:
-            if not colon:
-                raise ValueError
-            keys.append((int(frame), _number(float(number), "a strength")))
-        except ValueError as err:
-            raise _bad_option(
-                "--keys", text, f'"{item}" is not frame:value or out of range', example
-            ) from err
-    return Move(name, Strength(tuple(sorted(keys))))
-
-
 def with_moves(recipe: EditRecipe, moves: Iterable[Move]) -> EditRecipe:
     """The recipe with ``moves`` replacing those of the same attribute, or added at the end."""
     merged = {move.attribute: move for move in recipe.moves}
     merged.update({move.attribute: move for move in moves})
     return replace(recipe, moves=tuple(merged.values()))
-
-
-def _split(text: str, option: str, example: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    name, value = name.strip(), value.strip()
-    if not equals or not value or not name.isidentifier():
-        raise _bad_option(option, text, "it is not attribute=strength", example)
-    return name, value
-
-
-def _bad_option(option: str, text: str, why: str, example: str) -> RecipeError:
-    return RecipeError(
-        f"{option} {text[:80]} cannot be understood: {why}.",
-        where="command line",
-        remedy=f"Write {option} {example}.",
-    )
-
-
-def _plain(strength: Strength) -> float | dict[int, float]:
-    return strength.keys[0][1] if len(strength.keys) == 1 else dict(strength.keys)
-
-
-def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _is_json(path: Path) -> bool:
@@ -250,7 +154,7 @@ def _read_text(path: Path) -> str:
         ) from err
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """The safe loader without aliases and without duplicate keys."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -281,7 +185,7 @@ def _parse(text: str, path: Path) -> object:
     try:
         if kind == "JSON":
             return json.loads(text, object_pairs_hook=_once)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter
+        return yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
         reason = " ".join(str(err).split()) if str(err) else type(err).__name__
         raise RecipeError(
@@ -304,16 +208,16 @@ def _translated(err: ValidationError, where: str) -> RecipeError:
         )
         return RecipeError(f'The recipe has an unknown field "{field}".{more}', where=where, remedy=remedy)
     if field == "schema_version":
-        found = "is missing" if first["type"] == "missing" else f"is {_quote(first['input'])}"
+        found = "is missing" if first["type"] == "missing" else f"is {quote(first['input'])}"
         return RecipeError(
             f"The field schema_version {found}; this version reads {SCHEMA_VERSION}.{more}",
             where=where,
             remedy=f"Put schema_version: {SCHEMA_VERSION} at the top, or update Lineament for newer files.",
         )
     reason = first["msg"].removeprefix("Value error, ")
-    remedy = _WRITE_A_STRENGTH if field.startswith("strengths") else "Correct the value."
+    remedy = WRITE_A_STRENGTH if field.startswith("strengths") else "Correct the value."
     return RecipeError(
-        f'The field "{field}" is not valid: {reason} (found {_quote(first["input"])}).{more}',
+        f'The field "{field}" is not valid: {reason} (found {quote(first["input"])}).{more}',
         where=where,
         remedy=remedy,
     )

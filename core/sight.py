@@ -19,7 +19,7 @@ from .faces.base import Face, FaceCrop, FaceLocator, Matrix
 from .faces.crop import crop_plate
 from .faces.mask import FEATHER, edit_mask, landmark_matte
 from .faces.track import TrackLocator
-from .frame import Frame, Layer, Window
+from .frame import WHOLE, Frame, Layer, Region, Window
 from .tools import Tools
 
 Array = npt.NDArray[np.float32]
@@ -38,11 +38,13 @@ class Plate:
     alpha: Array | None = None
 
 
-def read_plate(frame: Frame, layer: Layer) -> Plate:
-    """The pixels of a layer over its data window; the alpha of stills is straight and so of no concern here."""
-    alpha = None if frame.is_display_referred else frame.alpha(layer)
-    is_opaque = alpha is None or bool(alpha.min() >= 1.0 and alpha.max() < np.inf)  # NaN is neither
-    return Plate(frame.rgb(layer), None if is_opaque else alpha)
+def read_plate(frame: Frame, layer: Layer, region: Region = WHOLE) -> Plate:
+    """The pixels of a layer over its data window, or a ``region`` of its rows and columns; the alpha of stills is
+    straight and so of no concern here."""
+    alpha = None if frame.is_display_referred else frame.alpha(layer, region)
+    # NaN is neither; a region may be empty
+    is_opaque = alpha is None or bool(alpha.min(initial=1.0) >= 1.0 and alpha.max(initial=1.0) < np.inf)
+    return Plate(frame.rgb(layer, region), None if is_opaque else alpha)
 
 
 def straight(rgb: Array, alpha: Array | None) -> Array:

@@ -111,7 +111,7 @@ def run(plan: Plan, session: Session, reporters: Sequence[Reporter], *, keep_goi
     opening the tools or choosing the exposure, ends the run."""
     outcome = Outcome(plan)
     begin = time.monotonic()
-    _tell(reporters, "started", plan)
+    tell(reporters, "started", plan)
     try:
         _prepare(outcome, session, reporters)
         for request in plan.requests if outcome.stopped_by is None else ():
@@ -124,7 +124,7 @@ def run(plan: Plan, session: Session, reporters: Sequence[Reporter], *, keep_goi
         session.cancel()
         outcome.signal_code = 143 if isinstance(err, Terminated) else 130
     outcome.seconds = time.monotonic() - begin
-    _tell(reporters, "finished", outcome)
+    tell(reporters, "finished", outcome)
     return outcome
 
 
@@ -138,7 +138,7 @@ def _prepare(outcome: Outcome, session: Session, reporters: Sequence[Reporter]) 
         if plan.probes:
             outcome.exposure, plate = _choose_exposure(plan, session)
             log.info("exposure %g, chosen on %s", outcome.exposure, plate)
-            _tell(reporters, "exposure_chosen", outcome.exposure, plate)
+            tell(reporters, "exposure_chosen", outcome.exposure, plate)
     except RenderCancelled as err:
         outcome.stopped_by, outcome.signal_code = err, 130
     except LineamentError as err:
@@ -160,9 +160,9 @@ def _choose_exposure(plan: Plan, session: Session) -> tuple[float, str]:
 def _render(
     request: FrameRequest, session: Session, reporters: Sequence[Reporter], outcome: Outcome
 ) -> FrameResult | None:
-    _tell(reporters, "frame_begins", request)
+    tell(reporters, "frame_begins", request)
     try:
-        result = session.render(request, lambda name: _tell(reporters, "stage", name))
+        result = session.render(request, lambda name: tell(reporters, "stage", name))
     except RenderCancelled as err:
         outcome.stopped_by, outcome.signal_code = err, 130
         return None
@@ -172,14 +172,20 @@ def _render(
         error = unexpected(err, request.plate)
     else:
         outcome.done.append(result)
-        _tell(reporters, "frame_done", result)
+        tell(reporters, "frame_done", result)
         return result
-    if isinstance(error, _FATAL) and not (isinstance(error, RecipeError) and outcome.done):
-        outcome.stopped_by = error  # a recipe that has worked once may still miss its face in one frame
+    if ends_run(error, bool(outcome.done)):
+        outcome.stopped_by = error
     failure = Failure(request.number, error)
     outcome.failed.append(failure)
-    _tell(reporters, "frame_failed", failure)
+    tell(reporters, "frame_failed", failure)
     return None
+
+
+def ends_run(error: LineamentError, any_done: bool) -> bool:
+    """Whether every other frame would meet this error again; a recipe that has worked once may still miss its face in
+    one frame."""
+    return isinstance(error, _FATAL) and not (isinstance(error, RecipeError) and any_done)
 
 
 def unexpected(error: BaseException, where: str) -> HostError:
@@ -194,6 +200,7 @@ def unexpected(error: BaseException, where: str) -> HostError:
     )
 
 
-def _tell(reporters: Sequence[Reporter], event: str, *arguments: Any) -> None:
+def tell(reporters: Sequence[Reporter], event: str, *arguments: Any) -> None:
+    """Tell every reporter of an event: a method of ``Reporter`` by name, and what it takes."""
     for reporter in reporters:
         getattr(reporter, event)(*arguments)

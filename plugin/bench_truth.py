@@ -38,7 +38,7 @@ from .bench_truth_work import (
     read_cells,
     record_key,
 )
-from .engine import make_folder
+from .plan import make_folder
 
 Tell = Callable[[str], None]
 Strengths = Mapping[str, Mapping[str, Mapping[str, Calibration]]]

@@ -20,7 +20,7 @@ from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.core.score import changed, edit_gain
 from lineament.core.tools import w_statistics
 
-from .engine import make_folder
+from .plan import make_folder
 
 Array = npt.NDArray[np.float32]
 Tell = Callable[[str], None]

@@ -20,6 +20,7 @@ from lineament.core.recipe import EditRecipe
 from .engine_info import describe_tools
 from .matte import Matte, read_matte
 from .messages import FrameRequest, FrameResult, RenderCancelled, ToolChoices
+from .plan import make_folder
 
 
 class PipelineEngine:
@@ -137,15 +138,3 @@ class _Watch:
         if self._stage:
             self.seconds[self._stage] = round(now - self._since, 4)
         self._stage, self._since = "", now
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents. Raises PlateError if a file is in the way or it may not be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise PlateError(
-            f"The output folder cannot be made: {err.strerror or err}.",
-            where=str(folder),
-            remedy="Choose another output with -o, or change the folder's permissions.",
-        ) from err

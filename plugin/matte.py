@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from lineament.core.errors import PlateError
-from lineament.core.frame import Part
+from lineament.core.frame import Frame, Part
 from lineament.core.io import read_frame
 
 Matte = npt.NDArray[np.float32]
@@ -14,18 +14,37 @@ _FIRST_CHOICE = ("R", "r", "red", "Y", "y")
 """A matte that was written as a colour or as grey; of any other file its first channel counts."""
 
 
-def read_matte(path: str, number: int, plate: Part, *, invert: bool = False) -> Matte:
+def read_matte(path: str, number: int, plate: Part, *, invert: bool = False, channel: str = "") -> Matte:
     """The matte at ``path`` as (H, W) float32 in [0, 1] over the data window of ``plate``.
 
-    What is not finite is 0 whether inverted or not: where nobody knows the matte, nothing is edited. Raises
-    PlateError if the file cannot be read, has another size than the plate, or lies elsewhere in the same picture.
+    ``channel`` of the file's parts holds it; "" takes the usual one. What is not finite is 0 whether inverted or not:
+    where nobody knows the matte, nothing is edited. Raises PlateError if the file cannot be read, has no such channel,
+    has another size than the plate, or lies elsewhere in the same picture.
     """
-    part = read_frame(path, number).parts[0]
-    _expect_over(plate, part, path)
+    return matte_in(read_frame(path, number), plate, invert=invert, channel=channel)
+
+
+def matte_in(frame: Frame, plate: Part, *, invert: bool = False, channel: str = "") -> Matte:
+    """The matte inside a frame that was read already, as ``read_matte`` gives it."""
+    part = _part_with(frame, channel) if channel else frame.parts[0]
+    _expect_over(plate, part, frame.path)
     with np.errstate(invalid="ignore"):  # NaN that signals
-        values = _coverage(part, path)
+        values = _coverage(part, frame.path, channel)
         kept = np.clip(1.0 - values if invert else values, 0.0, 1.0)
     return np.where(np.isfinite(values), kept, 0.0).astype(np.float32)
+
+
+def _part_with(frame: Frame, channel: str) -> Part:
+    """The first part that has the channel."""
+    part = next((part for part in frame.parts if channel in part.planes), None)
+    if part is None:
+        there = [name for part in frame.parts for name in part.channels]
+        raise PlateError(
+            f'The mask\'s channel "{channel}" is not in the file.',
+            where=frame.path,
+            remedy=f"Its channels: {', '.join(there[:20])}{', ...' if len(there) > 20 else ''}.",
+        )
+    return part
 
 
 def _expect_over(plate: Part, part: Part, path: str) -> None:
@@ -43,9 +62,9 @@ def _expect_over(plate: Part, part: Part, path: str) -> None:
     raise PlateError(what, where=path, remedy=remedy)
 
 
-def _coverage(part: Part, path: str) -> Matte:
+def _coverage(part: Part, path: str, channel: str = "") -> Matte:
     """The channel that holds the matte; integers of stills are scaled to 0..1, as everywhere."""
-    channel = next((name for name in _FIRST_CHOICE if name in part.planes), part.channels[0])
+    channel = channel or next((name for name in _FIRST_CHOICE if name in part.planes), part.channels[0])
     plane = part.planes[channel]
     if plane.dtype == np.uint32:
         raise PlateError(

@@ -18,7 +18,7 @@ from lineament.core import errors
 from lineament.core.errors import HostError, LineamentError
 from lineament.core.recipe import EditRecipe, Move, Strength
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """Raise it whenever a message changes its meaning: host and worker may come from different installations."""
 
 HEARTBEAT_S = 1.0
@@ -107,7 +107,10 @@ def request_from(data: dict[str, Any]) -> FrameRequest:
     moves = tuple(
         Move(
             move["attribute"],
-            Strength(tuple((int(frame), float(value)) for frame, value in move["strength"]["keys"])),
+            Strength(
+                tuple((int(frame), float(value)) for frame, value in move["strength"]["keys"]),
+                str(move["strength"]["interpolation"]),
+            ),
         )
         for move in fields.pop("moves")
     )

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lineament.core.recipe import INTERPOLATIONS
+
 from .node_spec import ATTRIBUTE_EDIT, MAX_STRENGTH, SHIPPED_STRENGTH, TABS, NodeSpec, ParameterSpec
 
 _STRENGTHS = (
-    "Attribute -> strength in standard deviations: a number, or keys by frame. The limits of the model's own "
-    "direction decide when a frame is rendered."
+    "Attribute -> strength in standard deviations: a number, keys by frame, or keys and an interpolation. The "
+    "limits of the model's own direction decide when a frame is rendered."
 )
 _JSON_TYPES = {
     **{"float": "number", "int": "integer", "bool": "boolean"},
@@ -63,7 +65,17 @@ def recipe_schema(spec: NodeSpec = ATTRIBUTE_EDIT) -> dict[str, Any]:
 def _strength(limit: float) -> dict[str, Any]:
     number = {"type": "number", "minimum": -limit, "maximum": limit}
     keys = {"type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": number}
-    return {"anyOf": [number, keys | {"minProperties": 1}]}
+    keyed = keys | {"minProperties": 1}
+    curve: dict[str, Any] = {
+        "type": "object",
+        "required": ["keys"],
+        "additionalProperties": False,
+        "properties": {
+            "interpolation": {"enum": list(INTERPOLATIONS), "default": "linear"},
+            "keys": keyed,
+        },
+    }
+    return {"anyOf": [number, keyed, curve]}
 
 
 def node_page(spec: NodeSpec = ATTRIBUTE_EDIT) -> str:
@@ -73,7 +85,9 @@ def node_page(spec: NodeSpec = ATTRIBUTE_EDIT) -> str:
         "",
         f"{spec.description} Generated from `plugin/node_spec.py`; do not edit by hand.",
         "",
-        "On the command line an attribute is `--set age=1.5` or `--keys age=1001:0,1040:1.5`; every other",
+        "On the command line an attribute is `--set age=1.5` or `--keys age=1001:0,1040:1.5`; keys are joined",
+        "by straight lines unless a last word says otherwise (`--keys age=1001:0,1040:1.5,smooth`, or `step`,",
+        "which holds each value until the next key). Every other",
         "parameter is an option of the same name (`--mask-feather 0.05`) and an environment variable",
         "(`LINEAMENT_MASK_FEATHER`). A recipe file holds the parameters marked *recipe*, and attributes",
         "under `strengths`.",

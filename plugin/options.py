@@ -15,7 +15,8 @@ from typing import Any
 
 from lineament.core.errors import RecipeError
 from lineament.core.recipe import EditRecipe, Move
-from lineament.core.recipe_file import parse_keys, parse_set, read_recipe, with_moves
+from lineament.core.recipe_file import read_recipe, with_moves
+from lineament.core.strength_file import parse_keys, parse_set
 
 from .messages import ToolChoices
 from .node_spec import ATTRIBUTE_EDIT, MIN_EXPOSURE, Value

@@ -70,6 +70,7 @@ class Plan:
     held: tuple[int, ...] = ()
     probes: tuple[tuple[str, int], ...] = ()
     """Plates and their numbers, one of which the exposure is chosen on; none if there is nothing to choose."""
+    skipped_because: str = "they exist"
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -236,3 +237,15 @@ def refuse_unwritable(folder: Path) -> None:
             where=str(folder),
             remedy="Choose another output with -o, or change the folder's permissions.",
         )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents. Raises PlateError if a file is in the way or it may not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise PlateError(
+            f"The output folder cannot be made: {err.strerror or err}.",
+            where=str(folder),
+            remedy="Choose another output with -o, or change the folder's permissions.",
+        ) from err

@@ -97,5 +97,8 @@ def _strengths(request: FrameRequest) -> str:
     texts = []
     for name, strength in keyed.items():
         values = [f"{value:g}@{frame}" for frame, value in strength.keys]
-        texts.append(f"{name} {strength.keys[0][1]:g}" if len(values) == 1 else f"{name} {' '.join(values)}")
+        values += [strength.interpolation] if strength.interpolation != "linear" else []
+        texts.append(
+            f"{name} {strength.keys[0][1]:g}" if len(strength.keys) == 1 else f"{name} {' '.join(values)}"
+        )
     return ", ".join(texts) or "none: the plate is copied"

@@ -42,7 +42,7 @@ def summary_line(outcome: Outcome) -> str:
     plan = outcome.plan
     words = [f"{len(outcome.done)} of {len(plan.requests)} frames written"]
     if plan.skipped:
-        words.append(f"{len(plan.skipped)} skipped as they exist")
+        words.append(f"{len(plan.skipped)} skipped as {plan.skipped_because}")
     if plan.held:
         words.append(f"held for missing plates: {format_frames(plan.held)}")
     words.append(f"{outcome.seconds:.1f} s")
@@ -152,14 +152,18 @@ class LiveReporter(PlainReporter):
 
 
 class JsonReporter:
-    """One JSON line per event, for programs; see ``EventLog`` for what becomes of a log that is lost."""
+    """One JSON line per event, for programs; see ``EventLog`` for what becomes of a log that is lost. ``fields`` are
+    in the first and the last one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **fields: str) -> None:
         self._log = EventLog(path, on_loss=show_error)
+        self._fields = fields
 
     def started(self, plan: Plan) -> None:
         numbers = [request.number for request in plan.requests]
-        self._log.write("start", frames=format_frames(numbers), skipped=format_frames(plan.skipped))
+        self._log.write(
+            "start", **self._fields, frames=format_frames(numbers), skipped=format_frames(plan.skipped)
+        )
 
     def exposure_chosen(self, exposure: float, plate: str) -> None:
         self._log.write("exposure", exposure=exposure, plate=plate)
@@ -177,7 +181,7 @@ class JsonReporter:
         self._log.write("frame", status="failed", number=failure.number, error=error_data(failure.error))
 
     def finished(self, outcome: Outcome) -> None:
-        counts: dict[str, object] = {"done": len(outcome.done), "failed": len(outcome.failed)}
+        counts: dict[str, object] = {**self._fields, "done": len(outcome.done), "failed": len(outcome.failed)}
         if outcome.refusal is not None:
             counts["error"] = error_data(outcome.refusal)
         counts["exit_code"] = outcome.exit_code

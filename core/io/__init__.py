@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import PlateError
@@ -42,18 +43,25 @@ def read_frame(path: str | Path, number: int | None = None) -> Frame:
     return read_still(path, number)
 
 
-def write_frame(path: str | Path, frame: Frame, *, overwrite: bool = True) -> None:
+def write_frame(
+    path: str | Path,
+    frame: Frame,
+    *,
+    overwrite: bool = True,
+    on_written: Callable[[Path], None] = lambda finished: None,
+) -> None:
     """Write ``frame`` to ``path`` atomically; what was not edited is what was read, header included.
 
-    The suffix chooses the format, which must be able to hold the frame. Raises PlateError and leaves no
-    partial file. Callers that know the plate's path call ``refuse_same_file`` first.
+    The suffix chooses the format, which must be able to hold the frame. ``on_written`` gets the finished file before
+    it takes its name, and prevents that by raising. Raises PlateError and leaves no partial file. Callers that know
+    the plate's path call ``refuse_same_file`` first.
     """
     path = Path(path)
     if path.suffix.lower() == ".exr":
-        write_exr(path, frame, overwrite=overwrite)
+        write_exr(path, frame, overwrite=overwrite, on_written=on_written)
         return
     _check_suffix(path)
-    write_still(path, frame, overwrite=overwrite)
+    write_still(path, frame, overwrite=overwrite, on_written=on_written)
 
 
 def _check_suffix(path: Path) -> None:

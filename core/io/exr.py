@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,17 @@ def read_exr(path: Path, number: int) -> Frame:
     return Frame(parts, number, str(path), "exr")
 
 
-def write_exr(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
-    """Write ``frame`` to ``path`` whole or not at all, headers verbatim; raise PlateError on any failure."""
+def write_exr(
+    path: Path,
+    frame: Frame,
+    *,
+    overwrite: bool = True,
+    on_written: Callable[[Path], None] = lambda finished: None,
+) -> None:
+    """Write ``frame`` to ``path`` whole or not at all, headers verbatim; raise PlateError on any failure.
+
+    ``on_written`` as in ``write_frame``.
+    """
     parts = frame.parts
     for part in parts:
         _check_writable(part, path)
@@ -113,6 +122,7 @@ def write_exr(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
         _write_pixels(temporary, parts, specs, path)
         exr_header.splice(temporary, parts)
         _verify(temporary, parts, specs, path)
+        on_written(temporary)
 
 
 def codec_for(part: Part) -> str:

@@ -88,6 +88,20 @@ def has_token(pattern: str | Path) -> bool:
     return bool(_tokens(path.name)) and not _exists(path)
 
 
+def without_token(pattern: str | Path) -> str:
+    """Return the file name of ``pattern`` with its frame token taken out; raise RecipeError for two tokens."""
+    path = Path(pattern)
+    token = _token(path)
+    return path.name if token is None else path.name[: token.start()] + path.name[token.end() :]
+
+
+def split_token(pattern: str | Path) -> tuple[str, int, str] | None:
+    """The file name before the frame token, the token's digits, and the name behind it; None for a still."""
+    name = Path(pattern).name
+    token = _token(Path(pattern)) if has_token(pattern) else None
+    return None if token is None else (name[: token.start()], _padding(token), name[token.end() :])
+
+
 def parse_frames(frames_expr: str) -> tuple[int, ...]:
     """Return the numbers of a range like ``1001-1100x2,1105`` in its own order; raise RecipeError if bad."""
     shown = repr(frames_expr[:40])

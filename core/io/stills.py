@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,17 @@ def read_still(path: Path, number: int) -> Frame:
     )
 
 
-def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
-    """Write ``frame`` to ``path`` at its own depth, whole or not at all; raise PlateError on any failure."""
+def write_still(
+    path: Path,
+    frame: Frame,
+    *,
+    overwrite: bool = True,
+    on_written: Callable[[Path], None] = lambda finished: None,
+) -> None:
+    """Write ``frame`` to ``path`` at its own depth, whole or not at all; raise PlateError on any failure.
+
+    ``on_written`` as in ``write_frame``.
+    """
     kind = FORMATS[path.suffix.lower()]
     part = frame.parts[0]
     planes = [part.planes[channel] for channel in part.channels]
@@ -106,6 +115,7 @@ def write_still(path: Path, frame: Frame, *, overwrite: bool = True) -> None:
         if kind == "png":
             _write_png_notes(temporary, part)
         _verify(temporary, pixels, path, exact=kind != "jpeg")
+        on_written(temporary)
 
 
 def _verify(temporary: Path, pixels: Plane, path: Path, *, exact: bool) -> None:

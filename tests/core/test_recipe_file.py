@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from lineament.core.errors import RecipeError
 from lineament.core.recipe import EditRecipe, Move, Strength
-from lineament.core.recipe_file import MAX_BYTES, parse_keys, parse_set, read_recipe, with_moves, write_recipe
+from lineament.core.recipe_file import MAX_BYTES, read_recipe, with_moves, write_recipe
+from lineament.core.strength_file import parse_keys, parse_set
 
 A_RECIPE = EditRecipe(
     moves=(Move("age", Strength(((1001, 0.0), (1040, 1.5)))), Move("smile", Strength.constant(-0.5))),

@@ -25,6 +25,7 @@ COMMANDS = (
     *("edit", "invert", "sample", "doctor", "demo", "model list", "model inspect", "model import"),
     *("directions list", "directions show", "train default", "train locator"),
     *("faces assets", "faces dataset", "faces sheet", "faces correlations", "faces shot", "bench truth"),
+    *("shots init", "shots check", "shots list", "shots set", "shots diff"),
     *("host blender render", "host blender doctor"),
 )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from lineament.core.io import read_frame, write_frame
 from lineament.core.recipe import EditRecipe
-from lineament.core.recipe_file import parse_keys
+from lineament.core.strength_file import parse_keys
 from lineament.plugin import cli_edit
 from lineament.plugin.cli import main
 from lineament.plugin.engine import tool_options

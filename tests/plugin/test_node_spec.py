@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from lineament.core import recipe_file
+from lineament.core import strength_file
 from lineament.core.recipe import EditRecipe
 from lineament.core.recipe_file import RecipeFile
 from lineament.plugin.messages import FrameRequest
@@ -92,7 +92,7 @@ def test_when_the_recipe_reader_and_the_node_are_compared_then_they_agree() -> N
         bounds = {type(limit).__name__: limit for limit in read[name].metadata}
         if parameter.minimum is not None:
             assert (bounds["Ge"].ge, bounds["Le"].le) == (parameter.minimum, parameter.maximum), name
-    assert recipe_file.MAX_STRENGTH == MAX_STRENGTH
+    assert strength_file.MAX_STRENGTH == MAX_STRENGTH
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
