@@ -50,6 +50,9 @@ from .scorer import (
 )
 from .sheets import write_evidence, write_sheets
 
+NULLS = 32
+"""Random directions that a floor is the mean of; of four the floor of one attribute was off by half."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -311,7 +314,7 @@ def find_directions(
     tell("grading directions")
     reports = evaluate_directions(library.directions, bench, TARGETS, step=2.0)
     nulls = random_directions(
-        statistics.covariance, 4, generator_id=package.card.id, num_ws=package.card.num_ws, seed=5
+        statistics.covariance, NULLS, generator_id=package.card.id, num_ws=package.card.num_ws, seed=5
     )
     floor = noise_floor(nulls, bench, step=2.0)
     library = with_scores(library, reports, floor)

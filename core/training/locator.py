@@ -86,7 +86,8 @@ def train(options: Options) -> None:
     for name in options.networks:
         _train_network(name, faces, options)
     for file, names in FILES.items():
-        if all(_checkpoint(options, name).is_file() for name in names):
+        trained = [_checkpoint(options, name).is_file() for name in names]
+        if all(trained) or (any(trained) and options.start):
             export(options, file, names)
 
 
@@ -197,10 +198,13 @@ def _resume(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> tup
 
 
 def export(options: Options, file: str, names: tuple[str, ...]) -> None:
-    """Write the networks' weights as fp16 safetensors with the network's name as prefix."""
+    """Write the networks' weights as fp16 safetensors with the network's name as prefix.
+
+    What was not trained is the start's.
+    """
     tensors: dict[str, Tensor] = {}
     for name in names:
-        net = NETWORKS[name]()
+        net = _first(name, options)
         _resume(_checkpoint(options, name), net, torch.optim.AdamW(net.parameters()))
         for key, value in net.state_dict().items():
             if not key.endswith("num_batches_tracked"):
