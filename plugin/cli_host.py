@@ -55,6 +55,10 @@ def render(
     bake_only: Annotated[
         bool, option("--bake-only", help="Fill the nodes' caches and render no picture.")
     ] = False,
+    save: Annotated[
+        bool,
+        option("--save", help="Save the file after the bake, so that it shows its results in any Blender."),
+    ] = False,
     blender: Program = "",
 ) -> None:
     """Bake every Attribute Edit node of a file, then render the frames that succeeded."""
@@ -64,6 +68,7 @@ def render(
     told += ["--force"] if force else []
     told += ["--keep-going" if keep_going else "--fail-fast"]
     told += ["--bake-only"] if bake_only else []
+    told += ["--save"] if save else []
     raise typer.Exit(_run(find_blender(blender), told))
 
 

@@ -78,6 +78,11 @@ def view_of(scene: Any, tree: Any) -> CacheView:
     return kept.view
 
 
+def view_over(scene: Any, tree: Any, frames: tuple[int, ...]) -> CacheView:
+    """The state of these frames of a node, read now."""
+    return _read([location(scene, tree, view) for view in view_names(scene)], frames)
+
+
 def forget() -> None:
     """Read everything anew at the next look."""
     _KEPT.clear()

@@ -121,11 +121,18 @@ class FrameEdit:
             self._refusals[choices] = err
 
     def _refuse_passive(self, edit: EditNode, frame: int) -> None:
-        if (self._is_live and not edit.tree.lineament.is_live) or edit.tree.library is not None:
+        if edit.tree.library is not None:
+            raise HostError(
+                f"Frame {frame} is not baked, or was baked with other settings, and the node is linked from another "
+                "file, so that it cannot be edited here.",
+                where=f"{edit.name}, linked from {edit.tree.library.filepath}",
+                remedy="Bake it there, or make it local.",
+            )
+        if self._is_live and not edit.tree.lineament.is_live:
             raise HostError(
                 f"Frame {frame} is not baked, or was baked with other settings.",
                 where=edit.name,
-                remedy="Bake it first, in the file that the node belongs to, or let the node edit while rendering.",
+                remedy="Bake it first, or let the node edit while rendering.",
             )
 
 

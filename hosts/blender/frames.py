@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lineament.core.errors import PlateError
+from lineament.core.errors import RecipeError
 
 MAX_FRAMES = 1_000_000
 """A range longer than this is a slip of the keyboard, and would take gigabytes to list."""
@@ -14,7 +14,7 @@ _PART = re.compile(r"(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?$")
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
-    """The numbers of such an expression, each once and rising. Raises PlateError quoting the part at fault."""
+    """The numbers of such an expression, each once and rising. Raises RecipeError quoting the part at fault."""
     found: set[int] = set()
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         match = _PART.match(part)
@@ -72,7 +72,7 @@ def _part(first: int, last: int, step: int) -> str:
     return f"{first}-{last}" + (f"x{step}" if step > 1 else "")
 
 
-def _not_frames(text: str) -> PlateError:
-    return PlateError(
+def _not_frames(text: str) -> RecipeError:
+    return RecipeError(
         f"{text!r} does not name frames.", where="frames", remedy="Write frames such as 1001-1100x2,1105."
     )

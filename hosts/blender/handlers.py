@@ -1,8 +1,8 @@
 """What happens by itself: the live edit of a background render, migration on load, uniqueness after a duplicate.
 
 A handler cannot stop a render, so a frame that fails shows its plate and is told at the end; a farm that must not go on
-bakes first (``headless``). In a window, handlers of a render run beside the interface, where datablocks must be left
-alone: there they only tell which frames lack a result.
+bakes first (``headless``). In a window nothing is edited: before the job the nodes are told to show what fits
+(``passive``), after it they show everything that is there again, and in between frames without a result are named.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import bpy
 from bpy.app.handlers import persistent
 from lineament.core.errors import LineamentError
 
-from . import engine
+from . import engine, passive
 from .carrier import edit_nodes, is_edit_tree, make_unique, migrate
 from .compat import view_names
 from .frames import format_frames
+from .journal import announce
 from .live import LiveShown
 from .places import location
 from .service import Baker
@@ -38,6 +39,7 @@ class _Render:
     frame: int | None = None
     is_busy: bool = False
     is_paused: bool = False
+    is_prepared: bool = False
     failed: dict[int, LineamentError] = field(default_factory=dict)
 
 
@@ -55,6 +57,11 @@ def paused() -> Iterator[None]:
         RENDER.is_paused = was_paused
 
 
+def has_window() -> bool:
+    """Whether this Blender has an interface, beside which renders run that edit nothing."""
+    return not bpy.app.background
+
+
 def failed_frames() -> dict[int, LineamentError]:
     """The frames of the last render that showed their plates, and why."""
     return dict(RENDER.failed)
@@ -62,18 +69,18 @@ def failed_frames() -> dict[int, LineamentError]:
 
 @persistent  # type: ignore[untyped-decorator]
 def on_render_init(scene: Any, _: Any = None) -> None:
-    """A job begins: without a window, its nodes are prepared to be edited frame by frame."""
+    """A job begins: its nodes are prepared to be edited frame by frame, in a window to show only what fits."""
     if RENDER.is_busy or is_helper(scene):
         return
     _end_live()
     RENDER.failed.clear()
-    if RENDER.is_paused or not bpy.app.background:
+    if RENDER.is_paused:
         return
     with _busy():
-        try:
-            _begin_live(scene)
-        except LineamentError as err:
-            log.error("%s is rendered with the results that it has: %s", scene.name, err)
+        if has_window():
+            RENDER.is_prepared = passive.prepare(scene)
+        else:
+            _begin_live_or_not(scene)
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -81,7 +88,7 @@ def on_render_pre(scene: Any, _: Any = None) -> None:
     """Edit the frame that is about to be rendered; in a window only look whether it is."""
     if RENDER.is_busy or RENDER.is_paused or is_helper(scene):
         return
-    if not bpy.app.background:
+    if has_window():
         _note_missing(scene, scene.frame_current)
     elif RENDER.baker is not None and RENDER.shown is not None:
         with _busy():
@@ -95,20 +102,32 @@ def on_render_end(scene: Any, _: Any = None) -> None:
         return
     with _busy():
         _end_live()
+        if RENDER.is_prepared:
+            passive.restore(scene)
+        RENDER.is_prepared = False
     if RENDER.failed:
-        log.error("frames that show their plates: %s", format_frames(RENDER.failed))
+        announce(log, f"Frames that are not edited: {format_frames(RENDER.failed)}", logging.ERROR)
 
 
 @persistent  # type: ignore[untyped-decorator]
 def on_load(_path: Any = None, _: Any = None) -> None:
-    """A file was opened: bring its nodes up to this version; those of a newer one render their caches."""
+    """A file was opened: bring its nodes up to this version and in step with the files of their caches.
+
+    Those of a newer version, and linked ones, stay as they are.
+    """
     RENDER.baker = RENDER.shown = RENDER.frame = None
+    RENDER.is_prepared = False
     for tree in bpy.data.node_groups:
         _migrate(tree)
     for scene in bpy.data.scenes:
         tree = getattr(scene, "node_tree", None)
         for node in tree.nodes if tree is not None else ():
             _migrate(getattr(node, "node_tree", None))
+    for scene in bpy.data.scenes:
+        try:
+            passive.reconcile(scene)
+        except LineamentError as err:
+            log.warning("%s: %s", scene.name, err)
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -161,6 +180,15 @@ def _busy() -> Iterator[None]:
         RENDER.is_busy = False
 
 
+def _begin_live_or_not(scene: Any) -> None:
+    """Begin to edit frame by frame; where that cannot be, show what fits."""
+    try:
+        _begin_live(scene)
+    except LineamentError as err:
+        announce(log, f"Nothing is edited in this render of {scene.name}: {err}")
+        RENDER.is_prepared = passive.prepare(scene)
+
+
 def _begin_live(scene: Any) -> None:
     """Let the nodes show what this render will make. Raises LineamentError; nothing is changed then."""
     if edit_nodes(scene):
@@ -179,7 +207,7 @@ def _edit(baker: Baker, shown: LiveShown, frame: int) -> None:
     error = baker.report.failed.pop(frame, None)
     if error is not None:
         RENDER.failed[frame] = error
-        log.error("frame %d shows its plate: %s", frame, error)
+        log.error("frame %d is not edited: %s", frame, error)
 
 
 def _end_live() -> None:

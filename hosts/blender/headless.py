@@ -18,6 +18,7 @@ from .carrier import edit_nodes
 from .compat import working_space
 from .frames import format_frames, parse_frames, runs_of
 from .report import BakeReport, Step
+from .saving import refuse_unwritable, save_atomically
 from .service import Baker
 
 OK, SOME_FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -79,14 +80,19 @@ def _orderly_end() -> Iterator[list[int]]:
 
 
 def render(told: argparse.Namespace) -> int:
-    """Bake the file's nodes over the frames, then render the frames that are right."""
+    """Bake the file's nodes over the frames, save the file if asked, then render the frames that are right."""
+    asked = parse_frames(told.frames) if told.frames else ()
     scene = _open(told.file, told.scene)
-    frames = parse_frames(told.frames) if told.frames else _range_of(scene)
-    report = _bake(scene, frames, told)
+    if told.save:
+        refuse_unwritable(told.file)
+    report = _bake(scene, asked or _range_of(scene), told)
     for frame, error in sorted(report.failed.items()):
         _show_error(error, f"frame {frame}")
     if report.is_cancelled:
         return report.exit_code
+    if told.save:
+        save_atomically(told.file)
+        _say(f"Saved {told.file}.")
     lost: dict[int, LineamentError] = {}
     if not told.bake_only and (told.keep_going or not report.left):
         lost = _render(scene, report.right, told.output)
@@ -122,10 +128,11 @@ def _parser() -> argparse.ArgumentParser:
         "--frames", default="", help="Frames such as 1001-1100x2; the scene's range if not given."
     )
     one.add_argument(
-        "--output", default="", help="Output path as Blender writes it, with #### for the frame."
+        "--output", "-o", default="", help="Output path as Blender writes it, with #### for the frame."
     )
     one.add_argument("--force", action="store_true", help="Edit every frame anew.")
     one.add_argument("--bake-only", action="store_true", help="Fill the caches and render no picture.")
+    one.add_argument("--save", action="store_true", help="Save the file, so that it shows what was baked.")
     one.add_argument(
         "--keep-going", action="store_true", default=True, help="Go on after a frame that failed."
     )

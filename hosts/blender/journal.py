@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
+from contextlib import suppress
 
 KEPT_LINES = 500
 """Enough for a traceback of the engine and what led to it; more than anybody reads."""
@@ -44,6 +46,15 @@ class Journal(logging.Handler):
             logger.removeHandler(self)
             logger.setLevel(self._level_before)
             self._level_before = None
+
+
+def announce(log: logging.Logger, text: str, level: int = logging.WARNING) -> str:
+    """Tell something that nobody must miss, in the log and on the console that Blender was started from; the text."""
+    log.log(level, "%s", text)
+    with suppress(OSError, ValueError, AttributeError):  # a Blender on Windows may have no console
+        sys.stderr.write(f"lineament: {text}\n")
+        sys.stderr.flush()
+    return text
 
 
 JOURNAL = Journal()

@@ -36,7 +36,9 @@ class LiveShown(Shown):
             show_result(scene, edit, self._place(edit, self.views[0]).pattern, sorted(set(frames)))
 
     def show(self, edit: EditNode, frame: int, *, is_new: bool) -> None:
-        """Show the result of a frame."""
+        """Show the result of a frame. A linked node shows its cache already."""
+        if edit.tree.library is not None:
+            return
         self._of(edit).add(frame)
         for view in self.views:
             _lend(location(self.scene, edit.tree, view).result(frame), self._place(edit, view).result(frame))

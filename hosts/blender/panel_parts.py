@@ -207,6 +207,8 @@ def draw_running(layout: Any) -> None:
 def view_or_nothing(context: Any, edit: Selected) -> CacheView:
     """The node's cache; an empty view where the folder cannot even be named."""
     try:
-        return with_dirty(view_of(context.scene, edit.tree), edit)
+        render = context.scene.render
+        time_per_frame = render.frame_map_old / render.frame_map_new
+        return with_dirty(view_of(context.scene, edit.tree), edit, time_per_frame)
     except (LineamentError, OSError, ValueError):
         return CacheView()

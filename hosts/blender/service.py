@@ -22,10 +22,12 @@ from lineament.plugin.messages import RenderCancelled
 from .carrier import EditNode, edit_nodes, migrate
 from .errand import Errand
 from .frame_edit import FrameEdit
+from .nodes_order import all_edit_nodes
 from .places import location, remove_abandoned_taps, tap_folder
 from .report import BakeReport, Step
 from .shown import Shown
 from .tap import Helper
+from .wording import in_node_words
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class Baker:
         self._work = FrameEdit(scene, self._shown, force=force, is_live=live is not None)
         self._errand: Errand[Any] | None = None
         self._reached = 0
-        self._is_cancelled = False
+        self._is_cancelled = self._is_gone = False
         for edit in self._edits:
             migrate(edit.tree)
         remove_abandoned_taps()
@@ -71,11 +73,12 @@ class Baker:
         try:
             for frame in self.report.frames:
                 yield from self.frame_steps(frame)
-                if self.report.is_cancelled or (self.report.failed and not self._keep_going):
+                if self.report.is_cancelled or (self.report.failed and not self._keep_going) or self._is_gone:
                     break
         finally:
             self.report.engine_s = self.engine_s
-            self._shown.tell(self._edits, self.report.summary)
+            if self._is_there():
+                self._shown.tell(self._edits, self.report.summary)
 
     def frame_steps(self, frame: int) -> Iterator[Step]:
         """Bake one frame in every node; its outcome goes to the report, nothing is raised."""
@@ -86,6 +89,9 @@ class Baker:
         except RenderCancelled:
             self.report.is_cancelled = True
             outcome = "cancelled"
+        except ReferenceError:
+            self._is_gone = True
+            self.report.failed[frame] = _gone(frame)
         except LineamentError as err:
             self._failed(frame, err)
         except Exception as err:  # noqa: BLE001 - the host's one boundary: the other frames, and Blender, must go on
@@ -101,13 +107,14 @@ class Baker:
     def _frame(self, frame: int) -> Generator[Step, None, str]:
         """Every node of a frame, upstream ones first; the frame is as good as its worst node."""
         self._reached = 0
+        self._refuse_gone()
         with tap_folder() as folder, Helper(self._scene, frame) as helper:
             is_right = False
             try:
                 outcome = yield from self._nodes(helper, frame, folder)
                 is_right = True
             finally:
-                if not is_right and not self._is_cancelled:
+                if not is_right and not self._is_cancelled and self._is_there():
                     self._withdraw(helper, frame, folder)
         return outcome
 
@@ -124,6 +131,7 @@ class Baker:
     def _node(self, helper: Helper, edit: EditNode, frame: int, folder: Path) -> Generator[Step, None, str]:
         """One node's frame; between the engine's words the caller is given time, and may cancel."""
         self._refuse_cancelled()
+        self._refuse_gone()
         work = self._work.run(helper, edit, frame, folder)
         while True:
             try:
@@ -139,6 +147,7 @@ class Baker:
             finally:
                 self._errand = None
             self._refuse_cancelled()
+            self._refuse_gone()
 
     def _withdraw(self, helper: Helper, frame: int, folder: Path) -> None:
         """Let the plate through where an edit failed, and below it: what is there was made of something else."""
@@ -147,7 +156,9 @@ class Baker:
                 self._shown.hide(edit, frame, partial(helper.taps, edit, folder / f"plate.{index}"))
 
     def _failed(self, frame: int, error: LineamentError) -> None:
-        """Note a frame's error, and remove its pictures."""
+        """Note a frame's error in the node's words, and remove its pictures."""
+        if self._reached < len(self._edits):
+            error = in_node_words(error, self._edits[self._reached].name, frame)
         log.warning("frame %d: %s", frame, error)
         self.report.failed[frame] = error
         for edit in self._edits[self._reached :]:
@@ -155,6 +166,18 @@ class Baker:
                 for view in self._shown.views:
                     location(self._scene, edit.tree, view).place_failure(frame, edit.name, error)
             self._shown.hide(edit, frame)
+
+    def _refuse_gone(self) -> None:
+        if not self._is_there():
+            raise ReferenceError("a node of the bake is gone")
+
+    def _is_there(self) -> bool:
+        """Whether scene and nodes are still those that the bake began with; dead ones must not be touched."""
+        try:
+            there = {edit.path: edit.tree for edit in all_edit_nodes(self._scene)}
+            return all(there.get(edit.path) == edit.tree for edit in self._edits)
+        except ReferenceError:
+            return False
 
     def _refuse_cancelled(self) -> None:
         if self._is_cancelled:
@@ -186,6 +209,14 @@ def bake_frame(scene: Any, frame: int) -> BakeReport:
     for error in report.failed.values():
         raise error
     return report
+
+
+def _gone(frame: int) -> HostError:
+    return HostError(
+        "The scene or a node of it was removed while it was baked, or undo put others in their place.",
+        where=f"frame {frame}",
+        remedy="Bake again; the frames that were done before are valid.",
+    )
 
 
 def unexpected(error: Exception, frame: int) -> HostError:

@@ -53,6 +53,25 @@ def show_result(scene: Any, node: EditNode, pattern: Path, frames: Collection[in
     _key_switch(tree, frames, scene.render.frame_map_old / scene.render.frame_map_new)
 
 
+def shown_frames(scene: Any, tree: Any) -> tuple[int, ...]:
+    """The frames on which a tree's switch is keyed to show a result, rising."""
+    data = tree.animation_data
+    if data is None or data.action is None or data.action_slot is None:
+        return ()
+    curve = channelbag(tree).fcurves.find(_SWITCH_PATH)
+    time_per_frame = scene.render.frame_map_old / scene.render.frame_map_new
+    frames: list[int] = []
+    first: int | None = None
+    for point in curve.keyframe_points if curve is not None else ():
+        frame = round(point.co[0] / time_per_frame)
+        if point.co[1] > 0.5:
+            first = frame if first is None else first
+        elif first is not None:
+            frames += range(first, frame)
+            first = None
+    return tuple(frames)
+
+
 def hide_result(tree: Any) -> None:
     """Show what comes in on all frames, and forget the files."""
     _key_switch(tree, (), 1.0)

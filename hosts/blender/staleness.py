@@ -17,7 +17,7 @@ from lineament.plugin.messages import ToolChoices
 
 from .building import input_of
 from .cache_view import CacheView
-from .links import socket_of
+from .links import origin, socket_of
 from .record import Ask
 from .selection import Selected
 from .values import EditState, read_state
@@ -38,22 +38,29 @@ class _Kept:
 _KEPT: dict[str, _Kept] = {}
 
 
-def with_dirty(view: CacheView, edit: Selected) -> CacheView:
-    """The view with those baked frames marked dirty that the node would make otherwise now."""
+def with_dirty(view: CacheView, edit: Selected, time_per_frame: float = 1.0) -> CacheView:
+    """The view with those baked frames marked dirty that the node would make otherwise now.
+
+    ``time_per_frame`` is not 1 in a scene whose time is stretched: keys are read at the time of a frame.
+    """
     try:
         state = read_state((), edit.node, edit.tree)
     except LineamentError:
         return view  # linked to what only a render can tell; the panel tells problems elsewhere
     if state.is_muted:
         return view
-    curves = _curves_of(edit)
-    mark = (state, tuple((name, None if curve is None else _keys(curve)) for name, curve in curves.items()))
+    curves = _curves_of(edit, state)
+    keys = tuple((name, None if curve is None else _keys(curve)) for name, curve in curves.items())
+    mark = (state, time_per_frame, keys)
     uid = str(edit.tree.lineament.uid)
     kept = _KEPT.get(uid)
     if kept is None or kept.view is not view or kept.mark != mark:
         if len(_KEPT) >= MAX_KEPT:
             _KEPT.clear()
-        dirty = tuple(frame for frame in view.baked if _is_dirty(state, curves, frame, view.asks.get(frame)))
+        times = {frame: frame * time_per_frame for frame in view.baked}
+        dirty = tuple(
+            frame for frame in times if _is_dirty(state, curves, times[frame], view.asks.get(frame))
+        )
         kept = _KEPT[uid] = _Kept(mark, view, view.with_dirty(dirty))
     return kept.marked
 
@@ -63,9 +70,9 @@ def forget() -> None:
     _KEPT.clear()
 
 
-def _is_dirty(state: EditState, curves: dict[str, Any], frame: int, was: Ask | None) -> bool:
+def _is_dirty(state: EditState, curves: dict[str, Any], time: float, was: Ask | None) -> bool:
     """Whether the frame would be asked for otherwise; ``was`` is None where there was nothing to edit."""
-    now = _recipe_at(state.recipe, curves, frame)
+    now = _recipe_at(state.recipe, curves, time)
     is_identity = now.mix == 0.0 or all(move.strength.at(0) == 0.0 for move in now.moves)
     if was is None:
         return not is_identity and not state.uses_mask and not any(curve is None for curve in curves.values())
@@ -93,9 +100,9 @@ def _placeless(choices: ToolChoices) -> ToolChoices:
     return replace(choices, ocio=Path(choices.ocio).name, track=Path(choices.track).name, cache="")
 
 
-def _recipe_at(recipe: EditRecipe, curves: dict[str, Any], frame: int) -> EditRecipe:
-    """The recipe with keyed values as they are on that frame."""
-    values = {name: float(curve.evaluate(frame)) for name, curve in curves.items() if curve is not None}
+def _recipe_at(recipe: EditRecipe, curves: dict[str, Any], time: float) -> EditRecipe:
+    """The recipe with keyed values as they are at that time."""
+    values = {name: float(curve.evaluate(time)) for name, curve in curves.items() if curve is not None}
     moves = tuple(
         Move(move.attribute, Strength.constant(values.get(move.attribute, move.strength.at(0))))
         for move in recipe.moves
@@ -109,28 +116,37 @@ def _strengths(recipe: EditRecipe) -> dict[str, float]:
     return {move.attribute: move.strength.at(0) for move in recipe.moves}
 
 
-def _curves_of(edit: Selected) -> dict[str, Any]:
-    """Attribute (or "mix") -> its F-curve; None for one with a driver, whose values only the scene knows."""
+def _curves_of(edit: Selected, state: EditState) -> dict[str, Any]:
+    """Attribute (or "mix") -> its F-curve; None for one whose values only the scene knows, such as a driven one."""
     sockets = {
         entry.name: socket_of(edit.node.inputs, entry.identifier) for entry in edit.tree.lineament.attributes
     }
     sockets["mix"] = input_of(edit.node, "mix")
     data = edit.node.id_data.animation_data
-    if data is None:
-        return {}
-    curves = {curve.data_path: curve for curve in curves_of_action(data)}
-    driven = {curve.data_path for curve in data.drivers}
+    curves = {} if data is None else {c.data_path: c for c in curves_of_action(data) if not c.mute}
+    driven = set() if data is None else {curve.data_path for curve in data.drivers}
+    has_strips = data is not None and len(data.nla_tracks) > 0
     found: dict[str, Any] = {}
     for name, socket in sockets.items():
-        path = "" if socket is None or socket.is_linked else socket.path_from_id("default_value")
-        if path in driven:
+        end = None if socket is None else origin((), socket).socket
+        if end is None:
+            continue
+        path = end.path_from_id("default_value")
+        if path in driven or has_strips or end.id_data != edit.node.id_data:
             found[name] = None
         elif path in curves:
             found[name] = curves[path]
-    mask = input_of(edit.node, "mask")
-    if found.get("mix") is not None and not mask.is_linked and mask.default_value != 1.0:
-        found["mix"] = None  # an unlinked mask is multiplied in, and may be keyed itself
+    if not state.uses_mask and _is_mask_moved(edit, {*curves, *driven}, "mix" in found):
+        found["mix"] = None
     return found
+
+
+def _is_mask_moved(edit: Selected, animated: set[str], is_mix_keyed: bool) -> bool:
+    """Whether a mask that is a number, multiplied into the mix, makes a product that only the scene knows."""
+    end = origin((), input_of(edit.node, "mask")).socket
+    if end.path_from_id("default_value") in animated or end.id_data != edit.node.id_data:
+        return True
+    return is_mix_keyed and end.default_value != 1.0
 
 
 def curves_of_action(data: Any) -> list[Any]:

@@ -13,12 +13,7 @@ import bpy
 from bpy.app.handlers import persistent
 from lineament.core.errors import LineamentError
 
-from .cache_view import view_of
-from .carrier import edit_nodes, show_result
-from .compat import view_names
-from .frames import format_frames
-from .places import location
-from .selection import is_newer
+from .passive import reconcile
 from .tap import is_helper
 
 log = logging.getLogger(__name__)
@@ -35,18 +30,6 @@ def on_undone(_scene: Any = None, _: Any = None) -> None:
                 reconcile(scene)
             except LineamentError as err:
                 log.warning("after undo: %s", err)
-
-
-def reconcile(scene: Any) -> None:
-    """Let each node of the scene show exactly the results that it has. Raises HostError if nodes cannot be listed."""
-    for edit in edit_nodes(scene):
-        if edit.tree.library is not None or is_newer(edit.tree):
-            continue
-        frames = view_of(scene, edit.tree).edited
-        if format_frames(frames) != edit.tree.lineament.baked_ranges:
-            pattern = location(scene, edit.tree, view_names(scene)[0]).pattern
-            show_result(scene, edit, pattern, frames)
-            edit.tree.lineament.baked_ranges = format_frames(frames)
 
 
 def attach() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lineament.core.errors import FaceError, HostError, PlateError
+from lineament.core.errors import FaceError, HostError, PlateError, RecipeError
 from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.hosts.blender import cache, record
 from lineament.hosts.blender.cache import Location
@@ -58,7 +58,7 @@ def test_when_frames_are_named_then_they_are_listed_once(text: str, numbers: tup
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-5x0", "1-9999999", "1..4"])
 def test_when_frames_are_not_frames_then_the_part_is_quoted(text: str) -> None:
-    with pytest.raises(PlateError, match="does not name frames") as caught:
+    with pytest.raises(RecipeError, match="does not name frames") as caught:
         parse_frames(text)
     assert caught.value.remedy
 

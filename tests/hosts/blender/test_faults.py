@@ -8,9 +8,10 @@ import signal
 import time
 from pathlib import Path
 
+import bpy
 import pytest
 from lineament.core.errors import FaceError, HostError, LineamentError, PlateError
-from lineament.hosts.blender import cache, engine, frame_edit, handlers
+from lineament.hosts.blender import cache, compat, engine, frame_edit, handlers
 from lineament.hosts.blender.places import location, node_folder
 from lineament.hosts.blender.service import Baker, bake, bake_frame
 from shot import add_edit, edited, end, is_running, key, render, results, same_bits, strength
@@ -319,3 +320,74 @@ def test_when_two_models_and_more_are_used_then_only_two_engines_are_kept(scene,
         assert bake(scene, (1,)).done == [1]
     assert len(engine.KEEPER.pids()) == engine.MAX_WORKERS
     assert node_folder(shot.node_tree).is_dir()
+
+
+def test_when_the_node_is_removed_in_a_bake_then_the_bake_ends_and_says_so(scene, shot, tmp_path) -> None:
+    strength(shot, "age").default_value = 2.0
+    baker = Baker(scene, (1, 2, 3))
+    for step in baker.steps():
+        if step.frame == 2 and step.stage == "tap":
+            bpy.data.node_groups.remove(shot.node_tree)
+    assert baker.report.done == [1] and list(baker.report.failed) == [2]
+    expect_sentence(baker.report.failed[2], "removed", "frame 2", "Bake again")
+    assert baker.report.left == (2, 3) and baker.report.exit_code == 1
+
+
+def test_when_the_tree_is_removed_while_the_engine_works_then_nothing_dead_is_touched(
+    scene, shot, tmp_path
+) -> None:
+    strength(shot, "lipstick").default_value = 0.3
+    baker = Baker(scene, (1, 2))
+    folder = node_folder(shot.node_tree)
+    for step in baker.steps():
+        if step.stage == "read" and shot is not None:
+            compat.scene_tree(scene).nodes.remove(shot)
+            shot = None
+    assert list(baker.report.failed) == [1] and "removed" in baker.report.failed[1].what
+    assert list(folder.glob(".work-*")) == []
+
+
+def test_when_the_scene_is_removed_in_a_bake_then_the_bake_ends_and_says_so(scene, shot) -> None:
+    strength(shot, "age").default_value = 2.0
+    bpy.data.scenes.new("Another")
+    baker = Baker(scene, (1, 2))
+    stages = []
+    for step in baker.steps():
+        stages.append(step.stage)
+        if step.stage == "tap":
+            bpy.data.scenes.remove(scene)
+    assert stages == ["tap", "failed"] and "removed" in baker.report.failed[1].what
+
+
+def test_when_a_bake_is_closed_after_its_node_was_removed_then_it_closes_quietly(scene, shot) -> None:
+    strength(shot, "age").default_value = 2.0
+    steps = Baker(scene, (1, 2)).steps()
+    assert next(steps).stage == "tap"
+    bpy.data.node_groups.remove(shot.node_tree)
+    steps.close()
+
+
+def test_when_a_step_is_undone_in_a_bake_then_it_goes_on_or_ends_readably(scene, shot) -> None:
+    bpy.context.preferences.edit.use_global_undo = True
+    bpy.ops.ed.undo_push(message="before")
+    strength(shot, "age").default_value = 2.0
+    bpy.ops.ed.undo_push(message="changed")
+    baker = Baker(bpy.context.scene, (1, 2))
+    is_undone = False
+    for step in baker.steps():
+        if step.stage == "tap" and not is_undone:
+            bpy.ops.ed.undo()
+            is_undone = True
+    for error in baker.report.failed.values():
+        expect_sentence(error, "removed", "Bake again")
+    assert len(baker.report.right) + len(baker.report.left) == 2
+
+
+def test_when_the_engine_speaks_of_flags_and_taps_then_the_report_speaks_of_fields_and_frames(
+    scene, shot, tmp_path
+) -> None:
+    shot.node_tree.lineament.device = "cpu"
+    strength(shot, "smile").default_value = 3.0
+    error = bake(scene, (2,)).failed[2]
+    assert error.where == "Attribute Edit, frame 2, the fake engine"
+    assert location(scene, shot.node_tree).record(2).failure.where == error.where

@@ -111,8 +111,9 @@ def test_when_the_first_failure_is_to_end_the_run_then_nothing_is_rendered(
     [
         (["render"], 2, "required"),
         (["nonsense"], 2, "invalid choice"),
-        (["render", "FILE", "--frames", "3-1"], 3, "does not name frames"),
+        (["render", "FILE", "--frames", "3-1"], 2, "does not name frames"),
         (["render", "FILE", "--scene", "Nope"], 2, "no scene 'Nope'; it has Scene"),
+        (["render", "FILE", "--frames", "one"], 2, "does not name frames"),
         (["render", "/nowhere/shot.blend"], 3, "no such Blender file"),
         (["render", "JUNK"], 3, "cannot be opened"),
     ],
@@ -156,6 +157,75 @@ def test_when_the_output_cannot_be_written_then_the_frames_are_named(file, tmp_p
     done = run("render", file[0], "--output", tmp_path / "out" / "o.####")
     assert done.returncode == 1
     assert "Not written: 1-3." in done.stdout and "Check the output folder" in done.stderr
+
+
+def without_the_add_on(path: Path, folder: Path) -> dict:
+    """What a Blender that knows nothing of this package renders of the file."""
+    script = (
+        "import bpy, sys\n"
+        "bpy.ops.wm.open_mainfile(filepath=sys.argv[1])\n"
+        "bpy.context.scene.render.filepath = sys.argv[2]\n"
+        "bpy.ops.render.render(animation=True)\n"
+    )
+    command = [sys.executable, "-c", script, str(path), str(folder / "o.####")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 0, done.stderr
+    return pictures(folder, (1, 2, 3))
+
+
+def test_when_the_file_is_saved_then_a_blender_without_the_add_on_shows_the_bake(
+    file, pixels_of_plate, tmp_path
+) -> None:
+    path, _ = file
+    for frame, picture in without_the_add_on(path, tmp_path / "before").items():
+        assert same_bits(picture, pixels_of_plate(frame)), frame
+    before = path.stat().st_mode
+    done = run("render", path, "--save", "--frames", "1-2", "-o", tmp_path / "out" / "o.####")
+    assert done.returncode == 0 and "Saved" in done.stdout, done.stderr
+    shown = without_the_add_on(path, tmp_path / "after")
+    assert all(same_bits(shown[frame], edited(pixels_of_plate(frame), 1.0)) for frame in (1, 2))
+    assert same_bits(shown[3], pixels_of_plate(3))
+    assert path.stat().st_mode == before
+    assert [found.name for found in path.parent.glob("*.blend*")] == [path.name], "nothing partial, no backup"
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    assert (
+        bpy.context.scene.render.filepath.endswith("out.####")
+        and "default" in bpy.context.scene.render.filepath
+    )
+    assert (bpy.context.scene.frame_start, bpy.context.scene.frame_end) == (1, 3)
+
+
+def test_when_it_is_not_asked_for_then_the_file_is_not_saved(file, tmp_path) -> None:
+    path, _ = file
+    before = path.read_bytes()
+    assert run("render", path, "--bake-only").returncode == 0
+    assert path.read_bytes() == before
+
+
+def test_when_the_file_to_save_is_read_only_then_it_is_refused_before_the_bake(
+    file, fake_engine, capfd
+) -> None:
+    path, _ = file
+    before = path.read_bytes()
+    path.chmod(0o444)
+    assert headless.main(["render", str(path), "--save"]) == 3
+    said = capfd.readouterr().err
+    assert "read-only" in said and "leave --save out" in said
+    assert fake_engine() == [] and path.read_bytes() == before
+
+
+def test_when_blender_cannot_save_then_the_file_is_as_before(file, monkeypatch, capfd) -> None:
+    path, _ = file
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lineament.hosts.blender.saving.shutil.copymode", full)
+    assert headless.main(["render", str(path), "--save", "--bake-only"]) == 3
+    assert "could not be saved" in capfd.readouterr().err
+    assert path.read_bytes() == before and len(list(path.parent.glob("*.partial*"))) == 0
+    assert list(path.parent.glob(".*partial*")) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

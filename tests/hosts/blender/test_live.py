@@ -93,7 +93,7 @@ def test_when_the_engine_fails_in_a_render_then_the_plate_is_written_and_the_log
     with caplog.at_level(logging.ERROR):
         pictures = animation(scene, tmp_path / "out")
     assert list(handlers.failed_frames()) == [2]
-    assert "frames that show their plates: 2" in caplog.text and "No face was found" in caplog.text
+    assert "Frames that are not edited: 2" in caplog.text and "No face was found" in caplog.text
     assert same_bits(pictures[2], pixels_of_plate(2))
     assert same_bits(pictures[3], edited(pixels_of_plate(3), 1.0))
     assert "result.0002.exr" not in results(node)
