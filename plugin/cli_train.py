@@ -71,7 +71,9 @@ def train_locator(
     ] = False,
     hard_negatives: Annotated[
         int,
-        option("--hard-negatives", help="How many deceiving windows to mine with --start, 0 for none.", min=0),
+        option(
+            "--hard-negatives", help="How many deceiving windows to mine with --start, 0 for none.", min=0
+        ),
     ] = 0,
 ) -> None:
     """Train the landmark, scan and matte networks of the face locator."""
