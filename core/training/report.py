@@ -203,5 +203,11 @@ def sample_scores(package: ModelPackage, counts: Counts) -> dict[str, float]:
     with torch.inference_mode():
         pictures = torch.cat([generator.synthesise(generator.map(chunk)) for chunk in torch.split(z, 64)])
         one, other = (net(pictures).double().numpy() for net in (scorer, grader))
-    correlation = [float(np.corrcoef(one[:, i], other[:, i])[0, 1]) for i in range(one.shape[1])]
-    return {name: round(r**2, 3) for name, r in zip(grader.names, correlation, strict=True) if np.isfinite(r)}
+    varies = (one.std(0) > 1e-9) & (
+        other.std(0) > 1e-9
+    )  # a label that never varied in training is never read
+    return {
+        name: round(float(np.corrcoef(one[:, i], other[:, i])[0, 1]) ** 2, 3)
+        for i, name in enumerate(grader.names)
+        if varies[i]
+    }
