@@ -26,6 +26,7 @@ COMMANDS = (
     *("directions list", "directions show", "train default", "train locator"),
     *("faces assets", "faces dataset", "faces sheet", "faces correlations", "faces shot", "bench truth"),
     *("shots init", "shots check", "shots list", "shots set", "shots diff"),
+    *("shot analyse", "shot render"),
     *("host blender render", "host blender doctor"),
 )
 
