@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import re
 import shutil
 import time
@@ -155,7 +156,16 @@ def _exposures(folder: Path) -> dict[str, float]:
         told = json.loads((folder / "exposures.json").read_text("ascii"))
     except (OSError, ValueError):
         return {}
-    return {str(name): float(value) for name, value in told.items()} if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return {}
+    return {str(name): float(value) for name, value in told.items() if _is_exposure(value)}
+
+
+def _is_exposure(value: object) -> bool:
+    """Whether a remembered gain can be used; what somebody else wrote is chosen anew."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and math.frexp(value)[0] == 0.5
 
 
 def _number(frame: int) -> str:

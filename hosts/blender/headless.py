@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import bpy
-from lineament.core.errors import HostError, LineamentError, PlateError, RecipeError
+from lineament.core.errors import LineamentError, PlateError, RecipeError
 
-from . import engine, handlers, registration
+from . import engine, registration
 from .carrier import edit_nodes
 from .compat import working_space
-from .frames import format_frames, parse_frames, runs_of
+from .frames import format_frames, parse_frames
+from .render_job import RenderJob, adapt, older_pictures, refuse_unable
 from .report import BakeReport, Step
 from .saving import refuse_unwritable, save_atomically
 from .service import Baker
@@ -31,13 +32,16 @@ def main(arguments: Sequence[str]) -> int:
     5 device, 130 interrupted, 143 terminated.
     """
     with _orderly_end() as signals:
-        code = _run(arguments)
-    return TERMINATED if signal.SIGTERM in signals else code
+        code = _run(arguments, signals)
+    if signal.SIGTERM in signals:
+        return TERMINATED
+    return INTERRUPTED if signals else code
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], signals: list[int]) -> int:
     try:
         told = _parser().parse_args(arguments)
+        told.signals = signals
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else USAGE
     was_there = registration.is_registered()
@@ -49,6 +53,7 @@ def _run(arguments: Sequence[str]) -> int:
         _show_error(error)
         return error.exit_code
     except KeyboardInterrupt:
+        _say("Interrupted; what was finished stays. The same command goes on.")
         return INTERRUPTED
     finally:
         engine.close_all()
@@ -65,24 +70,27 @@ def end_process(code: int) -> NoReturn:
 
 @contextmanager
 def _orderly_end() -> Iterator[list[int]]:
-    """Let a farm's SIGTERM end a render as Ctrl-C does, with the engine stopped and nothing half-written."""
+    """Let Ctrl-C and SIGTERM end a render after its frame, with the engine stopped and nothing half-written."""
     seen: list[int] = []
 
     def leave(number: int, _: Any) -> NoReturn:
         seen.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            if handler is not None:  # None: the host's own handler, set from C, which Python cannot put back
+                signal.signal(number, handler)
 
 
 def render(told: argparse.Namespace) -> int:
     """Bake the file's nodes over the frames, save the file if asked, then render the frames that are right."""
     asked = parse_frames(told.frames) if told.frames else ()
     scene = _open(told.file, told.scene)
+    refuse_unable(scene)
     if told.save:
         refuse_unwritable(told.file)
     report = _bake(scene, asked or _range_of(scene), told)
@@ -95,12 +103,14 @@ def render(told: argparse.Namespace) -> int:
         _say(f"Saved {told.file}.")
     lost: dict[int, LineamentError] = {}
     if not told.bake_only and (told.keep_going or not report.left):
-        lost = _render(scene, report.right, told.output)
+        lost = _render(scene, report.right, told)
     for frame, error in sorted(lost.items()):
         _show_error(error, f"frame {frame}")
     _say(report.summary)
     if lost:
         _say(f"Not written: {format_frames(lost)}.")
+    for name in older_pictures(scene, {*report.left, *lost} if not told.bake_only else ()):
+        _say(f"An older picture is still there: {name}.")
     _say_again({*report.left, *lost})
     return report.exit_code or (SOME_FAILED if lost else OK)
 
@@ -177,6 +187,8 @@ def _bake(scene: Any, frames: tuple[int, ...], told: argparse.Namespace) -> Bake
     try:
         for step in baker.steps():
             _tell(step)
+            if told.signals:  # Blender drops the exception of a signal that arrives inside its own handlers
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         baker.cancel()
         baker.report.is_cancelled = True
@@ -189,29 +201,13 @@ def _tell(step: Step) -> None:
         _say(f"frame {step.frame} {step.stage} ({step.done}/{step.total})")
 
 
-def _render(scene: Any, frames: tuple[int, ...], output: str) -> dict[int, LineamentError]:
-    """Render runs of frames from the caches; the frames of a run that could not be written, with the reason."""
-    if output:
-        scene.render.filepath = str(Path(output).absolute())
-    kept = scene.frame_start, scene.frame_end, scene.frame_step
-    lost: dict[int, LineamentError] = {}
-    with handlers.paused():
-        for first, last in runs_of(frames):
-            scene.frame_start, scene.frame_end, scene.frame_step = first, last, 1
-            try:
-                bpy.ops.render.render(animation=True, scene=scene.name)
-            except RuntimeError as err:
-                lost.update(dict.fromkeys(range(first, last + 1), _not_written(scene, err)))
-    scene.frame_start, scene.frame_end, scene.frame_step = kept
-    return lost
-
-
-def _not_written(scene: Any, err: RuntimeError) -> LineamentError:
-    return HostError(
-        f"Blender could not render: {' '.join(str(err).split())}",
-        where=scene.render.filepath,
-        remedy="Check the output folder and its free space, then render these frames again.",
-    )
+def _render(scene: Any, frames: tuple[int, ...], told: argparse.Namespace) -> dict[int, LineamentError]:
+    """Render frames from the caches; those that could not be delivered, with the reason."""
+    if told.output:
+        scene.render.filepath = str(Path(told.output).absolute())
+    for sentence in adapt(scene):
+        _say(sentence)
+    return RenderJob(scene, frames, lambda: bool(told.signals)).run()
 
 
 def _say_again(frames: set[int]) -> None:

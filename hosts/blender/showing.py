@@ -126,7 +126,8 @@ def _show_files(scene: Any, tree: Any, pattern: Path, first: int, last: int) -> 
         if image is None:
             image = bpy.data.images.new(f"{tree.name} {tree.lineament.uid[:8]}{suffix}", 1, 1, is_data=True)
             node.image = image
-        path = _relative(f"{base}{suffix}.exr".replace("####", f"{first:04d}"))
+        named = Path(f"{base}{suffix}.exr")
+        path = _relative(str(named.with_name(named.name.replace("####", f"{first:04d}"))))
         _set(image, source="SEQUENCE", filepath=path, alpha_mode="PREMUL")
         _set(image.colorspace_settings, name="Non-Color")
         node.frame_start, node.frame_offset, node.frame_duration = first, first - 1, last - first + 1

@@ -192,6 +192,13 @@ def test_when_frames_are_cleared_then_others_and_other_views_stay(tmp_path: Path
     assert left.result(1).name == "result.0001_L.exr" and left.result(-3).name == "result.-0003_L.exr"
 
 
+@pytest.mark.parametrize("value", ['"abc"', "null", "[1]", "0", "-1", "NaN", "Infinity", "0.3", "true"])
+def test_when_an_exposure_was_tampered_with_then_it_is_chosen_anew(tmp_path: Path, value: str) -> None:
+    (tmp_path / "exposures.json").write_text(f'{{"a": {value}, "b": 2.0}}')
+    assert cache.remembered_exposure(tmp_path, "a") is None
+    assert cache.remembered_exposure(tmp_path, "b") == 2.0
+
+
 def test_when_an_exposure_was_chosen_then_later_frames_find_it(tmp_path: Path) -> None:
     assert cache.remembered_exposure(tmp_path, "a") is None
     cache.remember_exposure(tmp_path, "a", 0.25)
