@@ -15,17 +15,18 @@ from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
-from lineament.core.errors import LineamentError
+from lineament.core.errors import HostError, LineamentError
 
 from . import engine, passive
 from .carrier import edit_nodes, is_edit_tree, make_unique, migrate
 from .compat import view_names
 from .frames import format_frames
 from .journal import announce
+from .links import is_helper
 from .live import LiveShown
+from .nodes_order import refuse_shared_scenes
 from .places import location
 from .service import Baker
-from .tap import is_helper
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,9 @@ def on_render_pre(scene: Any, _: Any = None) -> None:
     if has_window():
         _note_missing(scene, scene.frame_current)
     elif RENDER.baker is not None and RENDER.shown is not None:
+        if not RENDER.shown.expects(scene.frame_current):
+            RENDER.failed[scene.frame_current] = _outside(scene)
+            return
         with _busy():
             _edit(RENDER.baker, RENDER.shown, scene.frame_current)
 
@@ -170,6 +174,14 @@ def unregister() -> None:
     engine.close_all()
 
 
+def _outside(scene: Any) -> LineamentError:
+    return HostError(
+        f"Frame {scene.frame_current} lies outside the scene's range, where a render cannot edit as it goes.",
+        where=f"scene {scene.name}",
+        remedy="Bake the frame first and render it with lineament host blender render, or widen the range.",
+    )
+
+
 @contextmanager
 def _busy() -> Iterator[None]:
     """What happens meanwhile is our own doing."""
@@ -192,6 +204,7 @@ def _begin_live_or_not(scene: Any) -> None:
 def _begin_live(scene: Any) -> None:
     """Let the nodes show what this render will make. Raises LineamentError; nothing is changed then."""
     if edit_nodes(scene):
+        refuse_shared_scenes(scene)
         frames = {*range(scene.frame_start, scene.frame_end + 1), scene.frame_current}
         RENDER.shown = LiveShown(scene, frames)
         RENDER.baker = Baker(scene, (), live=RENDER.shown)

@@ -9,9 +9,8 @@ from typing import Any
 import bpy
 
 from .compat import TREE_TYPE, scene_tree
-from .links import is_edit_tree
+from .links import is_edit_tree, is_helper
 from .showing import hide_result
-from .tap import is_helper
 
 
 def make_unique() -> list[str]:

@@ -11,6 +11,14 @@ EDIT_TAG = "lineament_node"
 
 EDIT_ID = "attribute_edit"
 
+HELPER_TAG = "lineament_helper"
+"""The custom property of helper scenes and of their trees; whoever looks for the user's own passes them over."""
+
+
+def is_helper(data: Any) -> bool:
+    """Whether a scene or tree is a helper's, which handlers must leave alone."""
+    return HELPER_TAG in data
+
 
 def is_edit_tree(tree: Any) -> bool:
     """Whether a node tree is an Attribute Edit."""

@@ -28,12 +28,17 @@ class LiveShown(Shown):
 
     def __init__(self, scene: Any, frames: Iterable[int]) -> None:
         super().__init__(scene)
+        self._expected = frozenset(frames)
         self._suffixes = views(scene)
         self._folder = keep_tap_folder()
         self._edits = tuple(edit for edit in edit_nodes(scene) if edit.tree.library is None)
         for edit in self._edits:
             (self._folder / edit.tree.lineament.uid).mkdir()
-            show_result(scene, edit, self._place(edit, self.views[0]).pattern, sorted(set(frames)))
+            show_result(scene, edit, self._place(edit, self.views[0]).pattern, sorted(self._expected))
+
+    def expects(self, frame: int) -> bool:
+        """Whether the switches were turned for this frame; of another one only the plate can be seen."""
+        return frame in self._expected
 
     def show(self, edit: EditNode, frame: int, *, is_new: bool) -> None:
         """Show the result of a frame. A linked node shows its cache already."""

@@ -6,6 +6,7 @@ Without a window the same work runs to its end at once.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,15 +23,16 @@ Told = tuple[float, str]
 """How far the work is, 0 to 1, and what is being done."""
 
 
-class Work:
+class Work(ABC):
     """Something that takes long: ``steps`` does it bit by bit, ``stop`` makes the next step the last."""
 
     label = ""
 
+    @abstractmethod
     def steps(self) -> Iterator[Told]:
         """Do a little, tell, and again. Raises LineamentError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """End soon; may be called more than once."""
 
@@ -52,7 +54,10 @@ def running() -> Running | None:
 
 
 class TimedOperator:
-    """Mix-in of operators with long work: ``begin`` makes it, ``conclude`` reports what came of it."""
+    """Mix-in of operators with long work: ``begin`` makes it, ``conclude`` reports what came of it.
+
+    Both are abstract; Blender's own metaclass leaves no room for ABC's.
+    """
 
     _timer: Any = None
     _steps: Iterator[Told] | None = None

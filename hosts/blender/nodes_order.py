@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import bpy
 from lineament.core.errors import HostError
 
 from .compat import scene_tree
-from .links import at_path, group_tree, is_edit_tree, upstream
+from .links import at_path, group_tree, is_edit_tree, is_helper, upstream
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,21 @@ def edit_nodes(scene: Any) -> tuple[EditNode, ...]:
             raise _shared(node, same)
     tree = scene_tree(scene)
     return tuple(sorted(found, key=lambda node: (_edits_before(tree, node), node.path)))
+
+
+def refuse_shared_scenes(scene: Any) -> None:
+    """Raises HostError if another scene reaches an edit of this one through its own tree: both would show the result
+    of whichever was baked last. Scenes that share their whole tree have one picture, and so may share its result.
+    """
+    mine = {node.tree: node for node in all_edit_nodes(scene) if node.tree.library is None}
+    for other in bpy.data.scenes:
+        if other == scene or is_helper(other) or scene_tree(other) == scene_tree(scene):
+            continue
+        for node in all_edit_nodes(other):
+            if node.tree in mine:
+                raise _shared(
+                    mine[node.tree], [f"{scene.name}: {mine[node.tree].name}", f"{other.name}: {node.name}"]
+                )
 
 
 def _within(tree: Any, path: tuple[str, ...]) -> Iterator[EditNode]:

@@ -22,7 +22,7 @@ from lineament.plugin.messages import RenderCancelled
 from .carrier import EditNode, edit_nodes, migrate
 from .errand import Errand
 from .frame_edit import FrameEdit
-from .nodes_order import all_edit_nodes
+from .nodes_order import all_edit_nodes, refuse_shared_scenes
 from .places import location, remove_abandoned_taps, tap_folder
 from .report import BakeReport, Step
 from .shown import Shown
@@ -51,6 +51,7 @@ class Baker:
         keep_going: bool = True,
         live: Shown | None = None,
     ) -> None:
+        refuse_shared_scenes(scene)
         self.report = BakeReport(tuple(frames))
         self._scene, self._keep_going = scene, keep_going
         self._edits = tuple(edit for edit in edit_nodes(scene) if nodes is None or edit.name in nodes)

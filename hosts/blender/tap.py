@@ -17,21 +17,13 @@ from lineament.core.errors import HostError
 
 from . import compat
 from .building import input_of
-from .links import at_path, group_tree, origin, upstream
+from .links import HELPER_TAG, at_path, group_tree, is_helper, origin, upstream
 from .nodes_order import EditNode, all_edit_nodes
 from .tap_nodes import add_taps
 from .values import EditState, read_state
 
 _RENDERED = ("CompositorNodeRLayers", "CompositorNodeCryptomatteV2")
 """Nodes whose picture Blender renders from the scene's objects."""
-
-HELPER_TAG = "lineament_helper"
-"""The custom property of helper scenes and of their trees; whoever looks for the user's own passes them over."""
-
-
-def is_helper(data: Any) -> bool:
-    """Whether a scene or tree is a helper's, which handlers must leave alone."""
-    return HELPER_TAG in data
 
 
 @dataclass(frozen=True)

