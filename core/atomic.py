@@ -26,6 +26,17 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs, whoever owns it: the temporary files of one that does not are rubbish."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives, and belongs to somebody else
+        return True
+    return True
+
+
 def _umask() -> int:
     """The permissions this process takes away from new files; it can only be read by setting it."""
     mask = os.umask(0)

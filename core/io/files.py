@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..atomic import is_alive
 from ..errors import PlateError
 
 
@@ -100,18 +101,8 @@ def _sweep(target: Path) -> None:
     with contextlib.suppress(OSError):  # tidying may fail; the picture is what matters
         for path in target.parent.iterdir():
             found = shape.fullmatch(path.name)
-            if found and not _is_alive(int(found[1])):
+            if found and not is_alive(int(found[1])):
                 path.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it lives, and belongs to somebody else
-        return True
-    return True
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

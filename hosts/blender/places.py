@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from lineament.core.atomic import is_alive
 
 from .cache import Location
 from .compat import views
@@ -67,7 +68,7 @@ def remove_abandoned_taps() -> None:
     for folder in Path(base).glob(f"{_TAPS}*"):
         owner = folder.name[len(_TAPS) :].split("-")[0]
         with suppress(OSError):
-            if owner.isdigit() and not _is_alive(int(owner)):
+            if owner.isdigit() and not is_alive(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -77,13 +78,3 @@ def _memory() -> str | None:
         if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ROOM:
             return str(_IN_MEMORY)
     return None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it lives, and belongs to somebody else
-        return True
-    return True
