@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import util
@@ -29,6 +30,9 @@ Program = Annotated[
         help="Blender's program, or a Python that has bpy; otherwise LINEAMENT_BLENDER, then blender on the path.",
     ),
 ]
+
+SIGN = "LINEAMENT_SIGN"
+"""The variable that names a file for the renderer to make when it begins; ``hosts/blender/launch.py`` reads it."""
 
 STOP_S = 10.0
 """How long Blender may take to end after Ctrl-C before it is killed; it stops the engine and removes its files."""
@@ -113,9 +117,25 @@ def _launcher() -> Path:
 
 
 def _run(program: str, arguments: Sequence[str]) -> int:
-    """Run Blender with our own streams; its exit code, 130 or 143 where we were told to stop."""
+    """Run Blender with our own streams; its exit code, 130 or 143 where we were told to stop.
+
+    Raises HostError for a program that ends without having begun to render: an exit code of 0 says nothing then.
+    """
+    with tempfile.TemporaryDirectory(prefix="lineament-") as folder:
+        sign = Path(folder) / "begun"
+        code = _exit_code(program, arguments, environment_of() | {SIGN: str(sign)})
+        if not sign.exists():
+            raise HostError(
+                f"The program ended with exit code {code} before the renderer began.",
+                where=program,
+                remedy="Is it Blender, or a Python that has bpy? Name one with --blender or LINEAMENT_BLENDER.",
+            )
+    return code
+
+
+def _exit_code(program: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
     try:
-        process = subprocess.Popen(command_of(program, arguments), env=environment_of())  # noqa: S603 - no shell
+        process = subprocess.Popen(command_of(program, arguments), env=environment)  # noqa: S603 - no shell
     except OSError as err:
         raise HostError(
             f"Blender cannot be started: {err.strerror or err}.",

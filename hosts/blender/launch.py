@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import types
 from pathlib import Path
@@ -43,6 +44,8 @@ def main() -> None:
     """Run, and end the process with the renderer's exit code."""
     provide_layers(Path(__file__).resolve().parents[2])
     headless = importlib.import_module("lineament.hosts.blender.headless")
+    if os.environ.get("LINEAMENT_SIGN"):
+        Path(os.environ["LINEAMENT_SIGN"]).touch()  # whoever started us knows now that this is a Blender
     headless.end_process(headless.main(arguments_of(sys.argv)))
 
 

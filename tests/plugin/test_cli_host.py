@@ -27,6 +27,8 @@ def blender(tmp_path: Path) -> Path:
         "names = ('LINEAMENT_PYTHON', 'PYTHONPATH', 'PYTHONHOME')\n"
         "told.write_text(json.dumps([sys.argv[1:], {n: os.environ.get(n) for n in names}]))\n"
         "code = os.environ.get('CODE', '0')\n"
+        "if code == 'stranger': sys.exit(0)\n"
+        "pathlib.Path(os.environ['LINEAMENT_SIGN']).touch()\n"
         "if code == 'kill': os.kill(os.getpid(), signal.SIGKILL)\n"
         "if code == 'wait': time.sleep(60)\n"
         "sys.exit(int(code))\n"
@@ -119,6 +121,20 @@ def test_when_the_command_is_stopped_then_blender_is_stopped_too(
     process.send_signal(number)
     assert process.wait(20) == code
     assert time.monotonic() - begin < 5
+
+
+def test_when_the_program_is_no_blender_then_its_exit_code_is_not_believed(
+    blender: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODE", "stranger")
+    with pytest.raises(HostError, match="exit code 0 before the renderer began") as caught:
+        cli_host._run(str(blender), ["render", "a.blend"])
+    assert "Python that has bpy" in caught.value.remedy
+
+
+def test_when_a_python_has_no_bpy_then_that_is_what_is_said() -> None:
+    with pytest.raises(HostError, match="before the renderer began"):
+        cli_host._run(sys.executable, ["doctor"])
 
 
 def test_when_the_launcher_runs_then_it_needs_no_installation(tmp_path: Path) -> None:
