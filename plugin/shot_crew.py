@@ -39,7 +39,8 @@ class _Hand:
     its last word was heard."""
 
     process: SpawnProcess
-    link: Connection
+    link: Connection  # closed by the listener alone: closed twice at once, it takes another file's descriptor with it
+    listener: threading.Thread | None = None
     at: dict[int, FrameRequest] = field(default_factory=dict)
     is_open: bool = False
     is_gone: bool = False
@@ -80,7 +81,8 @@ class Crew:
             if hand.process.is_alive():
                 hand.process.kill()
                 hand.process.join()
-            hand.link.close()
+            if hand.listener is not None:
+                hand.listener.join()
 
     def present(self, count: int) -> list[_Hand]:
         """Up to ``count`` workers that live, new ones if need be."""
@@ -102,7 +104,8 @@ class Crew:
             process.start()
         theirs.close()
         hand = _Hand(process, ours)
-        threading.Thread(target=self._hear, args=(hand,), daemon=True).start()
+        hand.listener = threading.Thread(target=self._hear, args=(hand,), daemon=True)
+        hand.listener.start()
         return hand
 
     def _hear(self, hand: _Hand) -> None:

@@ -207,6 +207,12 @@ def test_when_something_runs_then_the_panel_shows_it_and_how_to_stop_it(node, mo
     class Endless(modal.Work):
         label = "Bake"
 
+        def steps(self, context):
+            yield from ()
+
+        def stop(self) -> None:
+            pass
+
     told = modal.Running(Endless())
     told.fraction, told.text = 0.25, "frame 1 render"
     monkeypatch.setattr(modal, "_RUNNING", [told])
