@@ -32,7 +32,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # Keep big activations instead of returning them to the system after every layer (docs/architecture.md, "Speed").
 ALLOCATOR := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help demo test lint types format train bench gl blender blender-test extension clean distclean
+.PHONY: help demo test lint types format train bench system gl browser blender blender-test extension clean distclean
 
 help:
 	@echo "make demo    install, edit the sample shot, write EXRs and a contact sheet to $(OUT)"
@@ -41,6 +41,7 @@ help:
 	@echo "make bench   speed of the generator and of one HD frame, stage by stage"
 	@echo "make train   train the embedded model again (hours), resumes where it stopped"
 	@echo "make gl      the OpenGL driver that rendering faces needs (as root; no GPU, no display)"
+	@echo "make browser the Chromium that pages are tested in (as root)"
 	@echo "make extension     the Blender add-on as one zip in $(DIST), built and validated by Blender's own tool"
 	@echo "make blender       the Blenders for tests, in .blender; make blender-test runs what needs them"
 	@echo "make clean   remove what was built; make distclean removes $(VENV) and .blender too"
@@ -50,7 +51,7 @@ demo: $(VENV)/.installed-run
 	@echo "Pictures to look at:"
 	@find "$(OUT)" -name '*.png' | sort | sed 's/^/  /'
 
-test: lint $(BLENDER_STAMPS)
+test: system lint $(BLENDER_STAMPS)
 	$(THREADS) $(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev types
@@ -88,6 +89,23 @@ gl:
 	    echo "mesa-libEGL and mesa-dri-drivers on Fedora; as root, make gl does the former." >&2; \
 	    exit 2; \
 	fi
+
+# Pages are tested in a real browser; only tests need it.
+browser:
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then \
+	    echo "Chromium is there."; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else \
+	    echo "Chromium is missing. Install the package chromium; as root, make browser does it on Debian." >&2; \
+	    exit 2; \
+	fi
+
+# What `make test` needs from outside Python. Where it cannot be installed the tests that need it say so themselves.
+system:
+	-@$(MAKE) --no-print-directory gl
+	-@$(MAKE) --no-print-directory browser
 
 blender: $(BLENDER_STAMPS)
 
