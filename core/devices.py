@@ -45,6 +45,8 @@ def prepare_cuda() -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
+_NO_MEMORY = "can't allocate memory"
+
 
 @contextmanager
 def device_errors(device: str) -> Iterator[None]:
@@ -56,4 +58,12 @@ def device_errors(device: str) -> Iterator[None]:
             f"Out of memory on {device}.",
             where=str(err).splitlines()[0],
             remedy="Close other jobs on this device, or use --device cpu.",
+        ) from err
+    except RuntimeError as err:
+        if _NO_MEMORY not in str(err):  # the processor's allocator has no class of its own for it
+            raise
+        raise DeviceError(
+            "Out of memory on the processor.",
+            where=str(err).splitlines()[0][:200],
+            remedy="Close other programs or use fewer --jobs.",
         ) from err

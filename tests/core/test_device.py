@@ -69,6 +69,16 @@ def test_when_memory_runs_out_then_it_is_our_error() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
 
+def test_when_the_processor_has_no_memory_then_it_is_our_error() -> None:
+    with pytest.raises(DeviceError, match="Out of memory on the processor"), device_errors("cpu"):
+        torch.empty(1 << 58, dtype=torch.uint8)
+
+
+def test_when_torch_fails_otherwise_then_its_error_stays() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), device_errors("cpu"):
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_when_a_card_synthesises_then_it_agrees_with_the_processor() -> None:
