@@ -132,7 +132,7 @@ $(VENV)/.installed-run: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,faces,dev]'
+	$(PIP) install --quiet $(PIP_ARGS) -c $(CONSTRAINTS) -e '.[engine,cli,faces,review,dask,dev]'
 	@touch $@ $(VENV)/.installed-run
 
 # 370 MB a version, from pip's cache the second time. A download of that size meets a hiccup now and then: three tries.
