@@ -19,7 +19,7 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import IO, Any
 
-from lineament.core.errors import HostError, LineamentError
+from lineament.core.errors import DeviceError, HostError, LineamentError
 
 from .messages import (
     HEARTBEAT_S,
@@ -79,14 +79,21 @@ class Worker:
                 self._answer(request_id, message["type"], request_from(message["request"]))
         except LineamentError as err:
             self._say("error", id=request_id, error=error_data(err))
+        except MemoryError as err:
+            told = DeviceError(
+                "The engine ran out of memory.",
+                where=str(err) or "worker",
+                remedy="Close other programs, or edit this plate on a machine with more memory.",
+            )
+            self._say("error", id=request_id, error=error_data(told))
         except Exception as err:  # noqa: BLE001 - the one boundary of the worker: the parent must hear of everything
             traceback.print_exc()
-            told = HostError(
+            unforeseen = HostError(
                 f"Unexpected error in the worker: {type(err).__name__}: {err}".rstrip(".") + ".",
                 where="worker",
                 remedy="Please report it with the worker's log.",
             )
-            self._say("error", id=request_id, error=error_data(told))
+            self._say("error", id=request_id, error=error_data(unforeseen))
 
     def _answer(self, request_id: int, verb: str, request: FrameRequest) -> None:
         if self._engine is None:

@@ -6,27 +6,34 @@ cached result, which a lazy Translate puts where the input was, whatever the nod
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 import bpy
+from lineament.core.errors import RecipeError
 from lineament.plugin.node_spec import ATTRIBUTE_EDIT, ParameterSpec
 
 from .compat import TREE_TYPE, scene_tree
-from .links import EDIT_ID, EDIT_TAG, socket_of
+from .links import EDIT_ID, EDIT_TAG, SOCKETS_KEY, socket_of
+
+log = logging.getLogger(__name__)
 
 DEFAULT_ATTRIBUTES = ("age", "smile", "glasses")
 """The strengths of a new node; the others are a menu away."""
-
-SOCKETS_KEY = "lineament_sockets"
-"""The custom property that maps "image", "mask", "mix" and "result" to the identifiers of their sockets."""
 
 INPUT, RESULT, WHERE, AXES, PLACE, SHOW, OUTPUT = (
     "Input", "Result", "Where The Input Lies", "Axes", "Place", "Show Result", "Output",
 )  # fmt: skip
 NODES = (INPUT, RESULT, WHERE, AXES, PLACE, SHOW, OUTPUT)
 """The names of the nodes in the group: F-curves of saved files and migrations find them by these."""
+
+_NAME_BYTES = 63
+"""Blender 4.5 cuts names there, in the middle of a letter if need be; the engine then knows no such attribute."""
+
+_TAKEN = ("image", "mask", "mix")
+"""The labels of the sockets that every node has, which drivers and scripts find by name."""
 
 _DEFAULT_LIMITS = (-3.0, 3.0)
 """The slider's ends of an attribute that no declaration knows, in standard deviations."""
@@ -125,14 +132,38 @@ def ensure_inside(tree: Any) -> None:
         tree.links.new(source, target)
 
 
+def restore_inside(tree: Any) -> bool:
+    """Build the inside anew if somebody took of it what results are shown with; whether that was so.
+
+    What was merely added stays.
+    """
+    if _is_inside_whole(tree):
+        return False
+    log.warning("what was taken out of %s is put back: its nodes show the results", tree.name)
+    ensure_inside(tree)
+    return True
+
+
+def _is_inside_whole(tree: Any) -> bool:
+    if any(name not in tree.nodes for name in NODES):
+        return False
+    needed = [tree.nodes[SHOW].inputs[name] for name in ("Off", "On")]
+    needed += [tree.nodes[PLACE].inputs[name] for name in ("Image", "X", "Y")]
+    needed.append(socket_of(tree.nodes[OUTPUT].inputs, identifier_of(tree, "result")))
+    views = [len(node.inputs) for node in tree.nodes if node.bl_idname == "CompositorNodeSwitchView"]
+    pictures = [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage"]
+    return len(pictures) >= sum(views or [1]) and all(socket.is_linked for socket in needed)
+
+
 def add_attribute(
     tree: Any, attribute: str, label: str = "", limits: tuple[float, float] | None = None
 ) -> Any:
     """Give the tree a strength for the attribute, at 0; returns its entry in ``tree.lineament.attributes``.
 
     Attributes that it has already stay as they are. ``label`` and ``limits`` (the slider's ends, in standard
-    deviations) are those of the declaration unless given.
+    deviations) are those of the declaration unless given. Raises RecipeError for a name that cannot be one.
     """
+    refuse_attribute(attribute)
     known = next((entry for entry in tree.lineament.attributes if entry.name == attribute), None)
     if known is not None:
         return known
@@ -147,6 +178,29 @@ def add_attribute(
     entry = tree.lineament.attributes.add()
     entry.name, entry.identifier = attribute, item.identifier
     return entry
+
+
+def refuse_attribute(name: str) -> None:
+    """Raise RecipeError for a name that is blank, longer than Blender keeps, or that of a socket of every node."""
+    if not name.strip() or not name.isprintable() or name != name.strip():
+        raise RecipeError(
+            f"{name!r} cannot be the name of an attribute.",
+            where="attributes",
+            remedy="Write the name as the model has it, without blanks around it.",
+        )
+    if len(name.encode("utf-8")) > _NAME_BYTES:
+        raise RecipeError(
+            f"The attribute's name {name!r} is too long: Blender keeps {_NAME_BYTES} bytes, a letter outside ASCII "
+            "takes two or more.",
+            where="attributes",
+            remedy="Give the attribute a shorter name in the model's library of directions.",
+        )
+    if name.casefold() in _TAKEN:
+        raise RecipeError(
+            f"{name!r} is a socket of every Attribute Edit and cannot be an attribute.",
+            where="attributes",
+            remedy="Choose an attribute of the model, such as age.",
+        )
 
 
 def remove_attribute(tree: Any, attribute: str) -> None:

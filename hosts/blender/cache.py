@@ -1,7 +1,8 @@
 """Where a node's results lie, and how a frame gets there whole or not at all.
 
-A folder per node holds ``result.1001.exr`` for the frames that were edited and ``result.1001.json`` for every frame
-that was looked at. Ordinary files with ordinary names: Blender reads them back without this package.
+A folder per node holds ``result.1001.exr`` for the frames that were edited, ``result.1001.json`` for every frame
+that was right, and ``result.1001.failed.json`` for one that failed since: a failure says nothing of the picture that is
+there, which another process may just render. Ordinary names: Blender reads pictures back without this package.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from typing import Any
 from lineament.core.atomic import write_atomically
 from lineament.core.errors import HostError, LineamentError
 
-from .record import EDITED, FAILED, IDENTITY, FrameRecord, decoded, failed_record
+from .frames import frame_digits
+from .ownership import FAILURE, lend
+from .record import EDITED, FrameRecord, content_digest, decoded, failed_record
 
 _WORK = ".work-"
 _ABANDONED_S = 86400.0
@@ -43,18 +46,23 @@ class Location:
 
     def result(self, frame: int) -> Path:
         """The picture of a frame, whether it exists or not."""
-        return self.folder / f"result.{_number(frame)}{self.suffix}.exr"
+        return self.folder / f"result.{frame_digits(frame)}{self.suffix}.exr"
 
     def sidecar(self, frame: int) -> Path:
         """The record of a frame, whether it exists or not."""
-        return self.folder / f"result.{_number(frame)}{self.suffix}.json"
+        return self.folder / f"result.{frame_digits(frame)}{self.suffix}.json"
+
+    def note(self, frame: int) -> Path:
+        """The record of a frame's failure, whether it exists or not."""
+        return self.folder / f"result.{frame_digits(frame)}{self.suffix}{FAILURE}"
 
     def record(self, frame: int) -> FrameRecord | None:
-        """What is known of a frame; None if nothing is, or nothing readable."""
-        try:
-            return decoded(self.sidecar(frame).read_bytes())
-        except OSError:
-            return None
+        """What is to be told of a frame, a failure first; None if nothing is known, or nothing readable."""
+        return _read(self.note(frame)) or self.made(frame)
+
+    def made(self, frame: int) -> FrameRecord | None:
+        """The record of a frame's result, whether it failed since or not."""
+        return _read(self.sidecar(frame))
 
     def records(self) -> tuple[FrameRecord, ...]:
         """Every readable record of this view, by frame."""
@@ -66,41 +74,64 @@ class Location:
         return tuple(record.frame for record in self.records() if self.is_whole(record))
 
     def is_whole(self, record: FrameRecord) -> bool:
-        """Whether a record speaks of an edited frame and its picture has the size that was written."""
+        """Whether a record speaks of an edited frame and its picture has the size that was written: a quick look."""
         try:
             return record.status == EDITED and self.result(record.frame).stat().st_size == record.size
         except OSError:
             return False
 
-    def is_valid(self, record: FrameRecord | None, key: str, engine: dict[str, Any] | None = None) -> bool:
-        """Whether a frame need not be made again: same key, same engine (None: unknown), whole file."""
-        if record is None or record.key != key or record.status == FAILED:
+    def is_sound(self, record: FrameRecord) -> bool:
+        """Whether the picture of an edited frame has the bytes that were written. Reads all of it."""
+        try:
+            return self.is_whole(record) and content_digest(self.result(record.frame)) == record.digest
+        except OSError:
             return False
-        if record.status == IDENTITY:
-            return True
-        return self.is_whole(record) and (engine is None or record.is_of(engine))
+
+    def is_valid(self, record: FrameRecord | None, key: str, engine: dict[str, Any] | None = None) -> bool:
+        """Whether a frame need not be made again: same key, same engine (None: unknown), the bytes as written."""
+        if record is None or record.key != key or record.status != EDITED:
+            return False
+        return (engine is None or record.is_of(engine)) and self.is_sound(record)
 
     def place(self, made: Path, record: FrameRecord) -> None:
         """Move a finished picture in and write its record. Raises HostError; then the frame counts as not made."""
         with _told(self.folder):
             made.replace(self.result(record.frame))
             write_atomically(self.sidecar(record.frame), record.encoded())
+        self.forget_failure(record.frame)
+
+    def adopt(self, source: Location, record: FrameRecord) -> None:
+        """Take a valid frame over from another folder. Raises HostError; then the frame counts as not made."""
+        with work_folder(self.folder) as work:
+            with _told(self.folder):
+                lend(source.result(record.frame), work / "result.exr", may_copy=True)
+            self.place(work / "result.exr", record)
 
     def place_identity(self, record: FrameRecord) -> None:
         """Write the record of a frame on which the plate passes, and remove its old picture. Raises HostError."""
         with _told(self.folder):
             self.result(record.frame).unlink(missing_ok=True)
             write_atomically(self.sidecar(record.frame), record.encoded())
+        self.forget_failure(record.frame)
 
     def place_failure(self, frame: int, node: str, error: LineamentError) -> None:
-        """Remove a frame's picture, so that no old one is shown, and keep the error as far as the folder allows."""
-        record = failed_record(frame, node, error)
+        """Keep a frame's error as far as the folder allows; the frame is shown no more until it is right again.
+
+        Its picture stays: it may be right for another process, and for this one once the cause is gone.
+        """
         with suppress(OSError):
-            self.sidecar(frame).unlink(missing_ok=True)
+            write_atomically(self.note(frame), failed_record(frame, node, error).encoded())
+
+    def forget_failure(self, frame: int) -> None:
+        """The frame is right again. A folder that nobody may write keeps its word."""
         with suppress(OSError):
-            self.result(frame).unlink(missing_ok=True)
-        with suppress(OSError):
-            write_atomically(self.sidecar(frame), record.encoded())
+            self.note(frame).unlink(missing_ok=True)
+
+    def withdraw(self, frame: int) -> None:
+        """Remove a result that is proven to be of something else, as far as the folder allows."""
+        for path in (self.sidecar(frame), self.result(frame)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def clear(self, frames: tuple[int, ...] | None = None) -> int:
         """Remove the results and records of these frames, or of all; how many frames there were. Raises HostError."""
@@ -109,10 +140,11 @@ class Location:
             for frame in wanted:
                 self.result(frame).unlink(missing_ok=True)
                 self.sidecar(frame).unlink(missing_ok=True)
+                self.note(frame).unlink(missing_ok=True)
         return len(wanted)
 
     def _frames(self) -> tuple[int, ...]:
-        named = re.compile(rf"result\.(-?\d+){re.escape(self.suffix)}\.(?:json|exr)$")
+        named = re.compile(rf"result\.(-?\d+){re.escape(self.suffix)}\.(?:failed\.json|json|exr)$")
         try:
             names = [path.name for path in self.folder.iterdir()]
         except OSError:
@@ -168,9 +200,11 @@ def _is_exposure(value: object) -> bool:
     return math.isfinite(value) and math.frexp(value)[0] == 0.5
 
 
-def _number(frame: int) -> str:
-    """At least four digits, as ``####`` says; a minus sign comes before them."""
-    return f"{'-' if frame < 0 else ''}{abs(frame):04d}"
+def _read(path: Path) -> FrameRecord | None:
+    try:
+        return decoded(path.read_bytes())
+    except OSError:
+        return None
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -9,12 +9,13 @@ from .building import (
     identifier_of,
     input_of,
     new_tree,
+    refuse_attribute,
     remove_attribute,
 )
 from .identity import make_unique
 from .links import is_edit_tree
 from .migration import migrate
-from .nodes_order import EditNode, all_edit_nodes, edit_nodes
+from .nodes_order import EditNode, all_edit_nodes, edit_nodes, used_edit_nodes
 from .showing import hide_result, refresh, show_result
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "migrate",
     "new_tree",
     "refresh",
+    "refuse_attribute",
     "remove_attribute",
     "show_result",
+    "used_edit_nodes",
 ]

@@ -12,6 +12,7 @@ import bpy
 from lineament.core.errors import HostError
 
 from . import compat_45, compat_50
+from .frames import frame_digits
 
 _version: Any = compat_50 if bpy.app.version >= (5, 0, 0) else compat_45
 
@@ -38,8 +39,13 @@ def evaluated_tree(scene: Any) -> Any:
 def strip_outputs(tree: Any, is_root: bool) -> None:
     """Remove what writes files or viewers, and of a scene's own tree also its end."""
     for node in list(tree.nodes):
-        if node.bl_idname in _OUTPUTS or (is_root and node.bl_idname == _version.END_NODE):
+        if is_output(node, is_root):
             tree.nodes.remove(node)
+
+
+def is_output(node: Any, is_root: bool) -> bool:
+    """Whether a node writes a file or a viewer, or ends a scene's own tree."""
+    return node.bl_idname in _OUTPUTS or (is_root and node.bl_idname == _version.END_NODE)
 
 
 def add_output(tree: Any, socket: Any) -> Any:
@@ -53,7 +59,7 @@ def add_tap(tree: Any, folder: Path, name: str) -> Any:
     32-bit float, uncompressed, one file per view, and colour management pinned to "no conversion", because a
     studio's scene may override how its outputs are written.
     """
-    node = _version.begin_tap(tree, folder, name)
+    node = _version.begin_tap(tree, literal_path(folder), name)
     form = node.format
     form.file_format = "OPEN_EXR"
     form.color_mode = "RGBA"
@@ -65,9 +71,14 @@ def add_tap(tree: Any, folder: Path, name: str) -> Any:
     return node
 
 
+def literal_path(path: Path) -> str:
+    """A path for a field in which Blender takes braces for variables."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def tap_path(folder: Path, name: str, frame: int, suffix: str) -> Path:
     """The file that the tap ``name`` writes on ``frame`` for the view whose files end in ``suffix``."""
-    return folder / f"{name}{frame:04d}{suffix}.exr"
+    return folder / f"{name}{frame_digits(frame)}{suffix}.exr"
 
 
 def views(scene: Any) -> dict[str, str]:

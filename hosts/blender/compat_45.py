@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from .ocio_roles import ocio_config, role_of
@@ -37,10 +36,10 @@ def end_tree(tree: Any, socket: Any) -> Any:
     return node
 
 
-def begin_tap(tree: Any, folder: Path, name: str) -> Any:
+def begin_tap(tree: Any, folder: str, name: str) -> Any:
     """A File Output node that writes ``compat.tap_path``; its format is set by the caller."""
     node = tree.nodes.new("CompositorNodeOutputFile")
-    node.base_path = str(folder)
+    node.base_path = folder
     node.file_slots[0].path = f"{name}####"
     return node
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -41,11 +40,11 @@ def end_tree(tree: Any, socket: Any) -> Any:
     return node
 
 
-def begin_tap(tree: Any, folder: Path, name: str) -> Any:
+def begin_tap(tree: Any, folder: str, name: str) -> Any:
     """A File Output node that writes ``compat.tap_path``; its format is set by the caller."""
     node = tree.nodes.new("CompositorNodeOutputFile")
     node.format.media_type = "IMAGE"
-    node.directory = str(folder)
+    node.directory = folder
     node.file_name = f"{name}####"
     node.file_output_items.new("RGBA", "")
     return node

@@ -18,7 +18,6 @@ from .cache import Location, remember_exposure, remembered_exposure
 from .carrier import EditNode
 from .errand import Errand
 from .record import Ask
-from .sources import refuse_missing_plates
 from .tap import Helper, Taps
 from .tap_file import digest_of
 from .values import EditState
@@ -60,7 +59,6 @@ class Exposures:
         first: LineamentError | None = None
         for frame in dict.fromkeys((start, (start + end) // 2, end)):
             try:
-                refuse_missing_plates(self._scene, edit, frame)
                 plate = self._plate(edit, frame, view, folder)
                 return (yield from self._probe(replace(plain, plate=digest_of(plate)), plate, frame, place))
             except (FaceError, PlateError) as err:
@@ -74,6 +72,7 @@ class Exposures:
         target.mkdir(exist_ok=True)
         with Helper(self._scene, frame) as helper:
             helper.leave_out_edits()
+            helper.refuse_missing_plates(edit)
             taps: Taps = helper.taps(edit, target)[view]
         return taps.image
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from lineament.plugin.messages import FrameRequest, FrameResult, RenderCancelled
 from lineament.plugin.node_spec import ATTRIBUTE_EDIT
 
 from . import engine
-from .cache import work_folder
+from .cache import Location, work_folder
 from .carrier import EditNode
 from .errand import Errand
 from .exposure import Exposures
+from .homing import former_places
 from .places import location
-from .record import EDITED, ENGINE_FIELDS, IDENTITY, Ask, FrameRecord, ask_data
+from .record import EDITED, ENGINE_FIELDS, IDENTITY, Ask, FrameRecord, ask_data, content_digest
 from .shown import Look, Shown
-from .sources import refuse_missing_plates
 from .tap import Helper, Taps
 from .tap_file import digest_of, is_constant
 from .values import EditState
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 
 Work = Generator[Errand[Any], None, str]
 """Yields the engine's calls to wait for; returns "edited", "valid" or "identity"."""
+
+
+_ADOPTED = "adopted"
+"""How a view's frame ends that was valid in another folder: valid, but its file is new here."""
 
 
 class FrameEdit:
@@ -45,10 +49,9 @@ class FrameEdit:
 
     def run(self, helper: Helper, edit: EditNode, frame: int, folder: Path) -> Work:
         """Bring the node's frame up to date, in every view. Raises LineamentError; then nothing was placed."""
-        state: EditState = helper.state(edit)
+        state: EditState = helper.sound_state(edit)
         if state.is_muted:
             return "valid"  # Blender lets the plate through; what was baked is there when it is wanted again
-        refuse_missing_plates(self._scene, edit, frame)
         if state.is_identity:
             return self._pass_plate(edit, frame, lambda: helper.taps(edit, folder))
         taps = helper.taps(edit, folder)
@@ -57,7 +60,7 @@ class FrameEdit:
         outcomes = set()
         for view, tap in taps.items():
             outcomes.add((yield from self._view(edit, state, frame, view, tap)))
-        self._shown.show(edit, frame, is_new=EDITED in outcomes)
+        self._shown.show(edit, frame, is_new=bool(outcomes & {EDITED, _ADOPTED}))
         return EDITED if EDITED in outcomes else "valid"
 
     def _view(self, edit: EditNode, state: EditState, frame: int, view: str, taps: Taps) -> Work:
@@ -75,17 +78,47 @@ class FrameEdit:
         )
         yield from self._open(state.choices)
         told = self._engines.get(state.choices)
-        if not self._force and place.is_valid(place.record(frame), ask.key, told):
+        made = place.made(frame)
+        is_valid = place.is_valid(made, ask.key, told)
+        if is_valid and not self._force:
+            place.forget_failure(frame)
             return "valid"
         self._refuse_passive(edit, frame)
-        if told is None:
-            raise self._refusals[state.choices]
-        with work_folder(place.folder) as work:
-            request = _request(ask, frame, taps.image, matte, work / "result.exr")
-            result: FrameResult = yield from _rendered(state.choices, request)
-            self.engine_s += result.seconds
-            place.place(work / "result.exr", _record(edit, frame, ask, told, result))
+        if not self._force and self._adopt(edit, place, view, frame, ask.key, told):
+            return _ADOPTED
+        try:
+            yield from self._edit(edit, frame, ask, place, taps.image, matte)
+        except RenderCancelled:
+            raise
+        except LineamentError:
+            if not is_valid:
+                place.withdraw(frame)  # it is of other pixels or settings, or damaged
+            raise
         return EDITED
+
+    def _edit(
+        self, edit: EditNode, frame: int, ask: Ask, place: Location, plate: Path, matte: Path | None
+    ) -> Generator[Errand[Any], None, None]:
+        """Let the engine make the frame and place it."""
+        told = self._engines.get(ask.choices)
+        if told is None:
+            raise self._refusals[ask.choices]
+        with work_folder(place.folder) as work:
+            request = _request(ask, frame, plate, matte, work / "result.exr")
+            result, digest = yield from _rendered(ask.choices, request)
+            self.engine_s += result.seconds
+            place.place(work / "result.exr", _record(edit, frame, ask, told, result, digest))
+
+    def _adopt(
+        self, edit: EditNode, place: Location, view: str, frame: int, key: str, told: dict[str, Any] | None
+    ) -> bool:
+        """Take the frame over from where the node's results lay before, if it is valid there."""
+        for former in former_places(self._scene, edit.tree, view):
+            record = former.made(frame)
+            if record is not None and former.is_valid(record, key, told):
+                place.adopt(former, record)
+                return True
+        return False
 
     def _is_masked_out(self, state: EditState, taps: Mapping[str, Taps]) -> bool:
         """Whether the mask leaves nothing of the edit, in any view."""
@@ -136,9 +169,17 @@ class FrameEdit:
             )
 
 
-def _rendered(choices: ToolChoices, request: FrameRequest) -> Generator[Errand[Any], None, FrameResult]:
+def _rendered(
+    choices: ToolChoices, request: FrameRequest
+) -> Generator[Errand[Any], None, tuple[FrameResult, str]]:
+    """The engine's answer and the digest of what it wrote, which takes long enough to be waited for as well."""
     session = engine.session(choices)
-    errand = Errand(session, lambda tell: session.render(request, tell))
+
+    def call(tell: Callable[[str], None]) -> tuple[FrameResult, str]:
+        result = session.render(request, tell)
+        return result, content_digest(Path(result.output))
+
+    errand: Errand[tuple[FrameResult, str]] = Errand(session, call)
     yield errand
     return errand.answer
 
@@ -156,10 +197,12 @@ def _request(ask: Ask, frame: int, plate: Path, matte: Path | None, output: Path
 
 
 def _record(
-    edit: EditNode, frame: int, ask: Ask, engine_info: dict[str, Any], result: FrameResult
+    edit: EditNode, frame: int, ask: Ask, engine_info: dict[str, Any], result: FrameResult, digest: str
 ) -> FrameRecord:
     """The sidecar: what the engine was asked, what it is, and what it said."""
     kept = (*ENGINE_FIELDS, "model", "licence", "device", "torch")
     told = {name: engine_info[name] for name in kept if name in engine_info}
     size = Path(result.output).stat().st_size
-    return FrameRecord(frame, EDITED, ask.key, edit.name, ask_data(ask), told, result.report, size=size)
+    return FrameRecord(
+        frame, EDITED, ask.key, edit.name, ask_data(ask), told, result.report, size=size, digest=digest
+    )

@@ -10,6 +10,10 @@ from lineament.core.errors import RecipeError
 MAX_FRAMES = 1_000_000
 """A range longer than this is a slip of the keyboard, and would take gigabytes to list."""
 
+LAST_FRAME = 1_048_573
+"""One less than Blender's own: its image sequences are a frame too short to show all from 0 on, and end empty. Before 0
+it renders no animation."""
+
 _PART = re.compile(r"(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?$")
 
 
@@ -29,6 +33,21 @@ def parse_frames(text: str) -> tuple[int, ...]:
     if not found:
         raise _not_frames(text)
     return tuple(sorted(found))
+
+
+def refuse_frame(frame: int) -> None:
+    """Raise RecipeError for a frame that Blender does not render."""
+    if not 0 <= frame <= LAST_FRAME:
+        raise RecipeError(
+            f"Frame {frame} is outside the frames 0 to {LAST_FRAME} that Blender renders.",
+            where="frames",
+            remedy="Name others; move the shot in time if it begins before 0.",
+        )
+
+
+def frame_digits(frame: int) -> str:
+    """At least four digits, as ``####`` says; a minus sign comes before them."""
+    return f"{'-' if frame < 0 else ''}{abs(frame):04d}"
 
 
 def format_frames(numbers: Iterable[int]) -> str:

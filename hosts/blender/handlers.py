@@ -8,9 +8,11 @@ bakes first (``headless``). In a window nothing is edited: before the job the no
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -18,9 +20,10 @@ from bpy.app.handlers import persistent
 from lineament.core.errors import HostError, LineamentError
 
 from . import engine, passive
-from .carrier import edit_nodes, is_edit_tree, make_unique, migrate
+from .carrier import edit_nodes, is_edit_tree, make_unique, migrate, used_edit_nodes
 from .compat import view_names
 from .frames import format_frames
+from .homing import move_home
 from .journal import announce
 from .links import is_helper
 from .live import LiveShown
@@ -41,6 +44,7 @@ class _Render:
     is_busy: bool = False
     is_paused: bool = False
     is_prepared: bool = False
+    is_renamed: bool = False
     failed: dict[int, LineamentError] = field(default_factory=dict)
 
 
@@ -56,6 +60,16 @@ def paused() -> Iterator[None]:
         yield
     finally:
         RENDER.is_paused = was_paused
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """What is saved under another name meanwhile is going to have the old one."""
+    was_busy, RENDER.is_busy = RENDER.is_busy, True
+    try:
+        yield
+    finally:
+        RENDER.is_busy = was_busy
 
 
 def has_window() -> bool:
@@ -120,18 +134,32 @@ def on_load(_path: Any = None, _: Any = None) -> None:
     Those of a newer version, and linked ones, stay as they are.
     """
     RENDER.baker = RENDER.shown = RENDER.frame = None
-    RENDER.is_prepared = False
+    RENDER.is_prepared = RENDER.is_renamed = False
     for tree in bpy.data.node_groups:
         _migrate(tree)
     for scene in bpy.data.scenes:
         tree = getattr(scene, "node_tree", None)
         for node in tree.nodes if tree is not None else ():
             _migrate(getattr(node, "node_tree", None))
-    for scene in bpy.data.scenes:
-        try:
-            passive.reconcile(scene)
-        except LineamentError as err:
-            log.warning("%s: %s", scene.name, err)
+    _reconcile_all()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_save(path: Any = None, _: Any = None) -> None:
+    """The file is about to be saved; under another name its nodes show results of their own."""
+    if path and not RENDER.is_busy and os.path.realpath(path) != os.path.realpath(bpy.data.filepath):
+        RENDER.is_renamed = True
+        with _busy():
+            move_home(Path(path))
+
+
+@persistent  # type: ignore[untyped-decorator]
+def on_saved(_path: Any = None, _: Any = None) -> None:
+    """The file was saved, or could not be: show what belongs to the name that it has now; a copy may have another."""
+    was_renamed, RENDER.is_renamed = RENDER.is_renamed, False
+    if was_renamed:
+        with _busy():
+            _reconcile_all()
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -150,6 +178,9 @@ HANDLERS = {
     "render_complete": on_render_end,
     "render_cancel": on_render_end,
     "load_post": on_load,
+    "save_pre": on_save,
+    "save_post": on_saved,
+    "save_post_fail": on_saved,
     "depsgraph_update_post": on_change,
 }
 """Blender's list -> ours in it."""
@@ -172,6 +203,15 @@ def unregister() -> None:
     _end_live()
     RENDER.failed.clear()
     engine.close_all()
+
+
+def _reconcile_all() -> None:
+    for scene in bpy.data.scenes:
+        if not is_helper(scene):
+            try:
+                passive.reconcile(scene)
+            except LineamentError as err:
+                log.warning("%s: %s", scene.name, err)
 
 
 def _outside(scene: Any) -> LineamentError:
@@ -231,7 +271,11 @@ def _end_live() -> None:
 
 
 def _note_missing(scene: Any, frame: int) -> None:
-    for edit in edit_nodes(scene):
+    try:
+        edits = used_edit_nodes(scene)
+    except LineamentError:  # told when the job began
+        return
+    for edit in edits:
         if location(scene, edit.tree, view_names(scene)[0]).record(frame) is None:
             log.warning("frame %d of %s is not baked and shows its plate", frame, edit.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,24 @@ import bpy
 from lineament.core.errors import LineamentError, PlateError, RecipeError
 
 from . import engine, registration
-from .carrier import edit_nodes
+from .carrier import all_edit_nodes, used_edit_nodes
 from .compat import working_space
-from .frames import format_frames, parse_frames
-from .render_job import RenderJob, adapt, older_pictures, refuse_unable
+from .frames import format_frames, parse_frames, refuse_frame
+from .journal import announce
+from .render_job import (
+    RenderJob,
+    adapt,
+    older_pictures,
+    output_path,
+    refuse_unable,
+    refuse_unreadable_path,
+    stamps_of,
+)
 from .report import BakeReport, Step
 from .saving import refuse_unwritable, save_atomically
-from .service import Baker
+from .service import Baker, refuse_nothing_to_bake
+
+log = logging.getLogger(__name__)
 
 OK, SOME_FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -41,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str], signals: list[int]) -> int:
     try:
         told = _parser().parse_args(arguments)
-        told.signals = signals
+        told.signals, told.stamps = signals, {}
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else USAGE
     was_there = registration.is_registered()
@@ -89,8 +101,15 @@ def _orderly_end() -> Iterator[list[int]]:
 def render(told: argparse.Namespace) -> int:
     """Bake the file's nodes over the frames, save the file if asked, then render the frames that are right."""
     asked = parse_frames(told.frames) if told.frames else ()
+    for frame in asked:
+        refuse_frame(frame)
     scene = _open(told.file, told.scene)
-    refuse_unable(scene)
+    output, sentence = output_path(scene, told.output) if told.output else ("", "")
+    refuse_unreadable_path(scene, output or scene.render.filepath)
+    if told.bake_only:
+        refuse_nothing_to_bake(scene)
+    if used_edit_nodes(scene):
+        refuse_unable(scene)
     if told.save:
         refuse_unwritable(told.file)
     report = _bake(scene, asked or _range_of(scene), told)
@@ -103,6 +122,8 @@ def render(told: argparse.Namespace) -> int:
         _say(f"Saved {told.file}.")
     lost: dict[int, LineamentError] = {}
     if not told.bake_only and (told.keep_going or not report.left):
+        scene.render.filepath = output or scene.render.filepath
+        _say_if(sentence)
         lost = _render(scene, report.right, told)
     for frame, error in sorted(lost.items()):
         _show_error(error, f"frame {frame}")
@@ -181,18 +202,30 @@ def _range_of(scene: Any) -> tuple[int, ...]:
 
 
 def _bake(scene: Any, frames: tuple[int, ...], told: argparse.Namespace) -> BakeReport:
-    nodes = edit_nodes(scene)
+    nodes = used_edit_nodes(scene)
     _say(f"{told.file.name}, {scene.name}: {len(nodes)} nodes, frames {format_frames(frames)}")
+    if not nodes:
+        return _unedited(scene, frames)
     baker = Baker(scene, frames, force=told.force, keep_going=told.keep_going)
     try:
         for step in baker.steps():
             _tell(step)
+            if step.stage in _ENDED and not step.node:
+                told.stamps[step.frame] = stamps_of(scene, nodes, step.frame)
             if told.signals:  # Blender drops the exception of a signal that arrives inside its own handlers
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
         baker.cancel()
         baker.report.is_cancelled = True
     return baker.report
+
+
+def _unedited(scene: Any, frames: tuple[int, ...]) -> BakeReport:
+    """The report of a scene in which nothing is to be edited, which is said and is no error."""
+    edits = ", ".join(edit.name for edit in all_edit_nodes(scene))
+    why = f"none of its Attribute Edits reaches an output ({edits})" if edits else "it has no Attribute Edit"
+    announce(log, f"Warning: nothing in {scene.name} is edited, {why}. It is rendered as it is.")
+    return BakeReport(frames, skipped=list(frames))
 
 
 def _tell(step: Step) -> None:
@@ -203,11 +236,15 @@ def _tell(step: Step) -> None:
 
 def _render(scene: Any, frames: tuple[int, ...], told: argparse.Namespace) -> dict[int, LineamentError]:
     """Render frames from the caches; those that could not be delivered, with the reason."""
-    if told.output:
-        scene.render.filepath = str(Path(told.output).absolute())
-    for sentence in adapt(scene):
+    for sentence in adapt(scene) if used_edit_nodes(scene) else ():
         _say(sentence)
-    return RenderJob(scene, frames, lambda: bool(told.signals)).run()
+    stamps = {frame: told.stamps.get(frame, ()) for frame in frames}
+    return RenderJob(scene, stamps, lambda: bool(told.signals)).run()
+
+
+def _say_if(text: str) -> None:
+    if text:
+        _say(text)
 
 
 def _say_again(frames: set[int]) -> None:

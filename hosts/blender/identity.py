@@ -40,7 +40,7 @@ def make_unique() -> list[str]:
 def _begin_anew(tree: Any) -> None:
     """A new id, and nothing that belongs to the tree it was copied from."""
     tree.lineament.uid = uuid.uuid4().hex
-    tree.lineament.status = tree.lineament.baked_ranges = ""
+    tree.lineament.status = tree.lineament.baked_ranges = tree.lineament.former_folder = ""
     tree.animation_data_clear()
     hide_result(tree)
 

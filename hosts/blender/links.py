@@ -11,6 +11,10 @@ EDIT_TAG = "lineament_node"
 
 EDIT_ID = "attribute_edit"
 
+SOCKETS_KEY = "lineament_sockets"
+"""The custom property that maps "image", "mask", "mix" and "result" to the identifiers of their sockets; a tree with
+the tag and without this is a stranger's."""
+
 HELPER_TAG = "lineament_helper"
 """The custom property of helper scenes and of their trees; whoever looks for the user's own passes them over."""
 
@@ -22,7 +26,7 @@ def is_helper(data: Any) -> bool:
 
 def is_edit_tree(tree: Any) -> bool:
     """Whether a node tree is an Attribute Edit."""
-    return tree is not None and tree.get(EDIT_TAG) == EDIT_ID
+    return tree is not None and tree.get(EDIT_TAG) == EDIT_ID and SOCKETS_KEY in tree
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,22 @@ def _through(groups: tuple[Any, ...], output: Any) -> tuple[tuple[Any, ...], Any
     )
     inner = None if end is None else socket_of(end.inputs, output.identifier)
     return None if inner is None else ((*groups, node), inner)
+
+
+def constant_of(end: End) -> float | None:
+    """The number at the end of the links; None if it takes a render to know it."""
+    is_value = end.is_made and end.socket.node.bl_idname in ("CompositorNodeValue", "ShaderNodeValue")
+    if not end.is_made or (is_value and not end.socket.node.mute):
+        return _number(end.socket.default_value)
+    return None
+
+
+def _number(value: Any) -> float | None:
+    """A socket's value as a number, also of a grey; None of a colour, which Blender weighs by its working space."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    red, green, blue = value[:3]
+    return float(red) if red == green == blue else None
 
 
 def upstream(groups: tuple[Any, ...], node: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:

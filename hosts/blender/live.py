@@ -16,6 +16,7 @@ from typing import Any
 from .cache import Location
 from .carrier import EditNode, edit_nodes, refresh, show_result
 from .compat import views
+from .homing import settle
 from .places import keep_tap_folder, location
 from .shown import Look, Shown
 from .tap import Taps
@@ -33,6 +34,7 @@ class LiveShown(Shown):
         self._folder = keep_tap_folder()
         self._edits = tuple(edit for edit in edit_nodes(scene) if edit.tree.library is None)
         for edit in self._edits:
+            settle(edit.tree)
             (self._folder / edit.tree.lineament.uid).mkdir()
             show_result(scene, edit, self._place(edit, self.views[0]).pattern, sorted(self._expected))
 

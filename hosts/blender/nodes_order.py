@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from lineament.core.errors import HostError
 
-from .compat import scene_tree
+from .compat import is_output, scene_tree
 from .links import at_path, group_tree, is_edit_tree, is_helper, upstream
 
 
@@ -49,6 +49,31 @@ def edit_nodes(scene: Any) -> tuple[EditNode, ...]:
             raise _shared(node, same)
     tree = scene_tree(scene)
     return tuple(sorted(found, key=lambda node: (_edits_before(tree, node), node.path)))
+
+
+def used_edit_nodes(scene: Any) -> tuple[EditNode, ...]:
+    """Those of ``edit_nodes`` whose picture reaches the render, a File Output or a viewer; what the others would make
+    nobody sees. Raises HostError as ``edit_nodes`` does.
+    """
+    found = edit_nodes(scene)
+    if not found:
+        return ()
+    reached = {
+        (*(group.name for group in groups), node.name)
+        for ends, end in _ends(scene_tree(scene), ())
+        for groups, node in upstream(ends, end)
+    }
+    return tuple(node for node in found if node.path in reached)
+
+
+def _ends(tree: Any, groups: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every node of a tree and of the groups in it that shows or writes a picture, with the groups that lead to it."""
+    for node in tree.nodes:
+        inner = group_tree(node)
+        if inner is not None and not node.mute:
+            yield from _ends(inner, (*groups, node))
+        elif is_output(node, not groups) and not node.mute:
+            yield groups, node
 
 
 def refuse_shared_scenes(scene: Any) -> None:

@@ -18,11 +18,11 @@ from .frames import format_frames, parse_frames
 from .help_page import help_page
 from .journal import JOURNAL
 from .modal import TimedOperator, Told, Work, running
-from .nodes_order import edit_nodes
+from .nodes_order import all_edit_nodes
 from .operators import TREE_PROPERTY, EditOperator
 from .places import location
 from .selection import Selected
-from .service import Baker
+from .service import Baker, refuse_nothing_to_bake
 from .showing import show_result
 
 log = logging.getLogger(__name__)
@@ -35,12 +35,7 @@ class BakeWork(Work):
 
     def __init__(self, scene: Any, frames: Sequence[int], force: bool) -> None:
         self.baker = Baker(scene, frames, force=force)
-        if not edit_nodes(scene):
-            raise HostError(
-                "The scene has no Attribute Edit to bake.",
-                where=f"scene {scene.name}",
-                remedy="Add one in the compositor, or choose another scene.",
-            )
+        refuse_nothing_to_bake(scene)
 
     def steps(self) -> Iterator[Told]:
         """Pump the baker."""
@@ -69,7 +64,9 @@ class BakeOperator(TimedOperator):
             frame, error = next(iter(report.failed.items()))
             self.report({"ERROR"}, f"{report.summary} Frame {frame}: {error}")  # type: ignore[attr-defined]
             return {"FINISHED"} if report.right else {"CANCELLED"}
-        self.report({"WARNING" if report.is_cancelled else "INFO"}, report.summary)  # type: ignore[attr-defined]
+        is_fine = not report.is_cancelled and not report.warnings
+        told = " ".join((report.summary, *report.warnings))
+        self.report({"INFO" if is_fine else "WARNING"}, told)  # type: ignore[attr-defined]
         return {"CANCELLED"} if report.is_cancelled else {"FINISHED"}
 
 
@@ -160,11 +157,11 @@ class LINEAMENT_OT_clear(EditOperator, bpy.types.Operator):  # type: ignore[misc
         if running() is not None:
             raise HostError("A bake is running.", where=edit.tree.name, remedy="Cancel it first.")
         places = [location(context.scene, edit.tree, view) for view in view_names(context.scene)]
-        for node in edit_nodes(context.scene):
+        for node in all_edit_nodes(context.scene):
             if node.tree == edit.tree:
                 show_result(context.scene, node, places[0].pattern, ())
         cleared = max(place.clear() for place in places)
-        edit.tree.lineament.baked_ranges, edit.tree.lineament.status = "", ""
+        edit.tree.lineament.baked_ranges = edit.tree.lineament.status = edit.tree.lineament.former_folder = ""
         forget()
         return f"{cleared} frames removed."
 

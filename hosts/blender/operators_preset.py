@@ -46,11 +46,14 @@ def preset_of(edit: Selected) -> Preset:
 def apply_preset(edit: Selected, preset: Preset) -> tuple[str, ...]:
     """Give the node the preset's look; what the preset does not name gets its default.
 
-    Returns the attributes that are linked or keyed and so keep their values.
+    Returns the attributes that are linked or keyed and so keep their values. Raises RecipeError for a name that cannot
+    be an attribute; the node is as before then.
     """
-    for name in preset.strengths:
-        if name not in attribute_names(edit.tree):
-            carrier.add_attribute(edit.tree, name)
+    new = [name for name in preset.strengths if name not in attribute_names(edit.tree)]
+    for name in new:
+        carrier.refuse_attribute(name)
+    for name in new:
+        carrier.add_attribute(edit.tree, name)
     kept = []
     for entry in edit.tree.lineament.attributes:
         socket = socket_of(edit.node.inputs, entry.identifier)

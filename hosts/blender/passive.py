@@ -17,6 +17,7 @@ from .cache_view import CacheView, view_over
 from .carrier import EditNode, edit_nodes, show_result
 from .compat import scene_tree, view_names
 from .frames import format_frames
+from .homing import settle
 from .journal import announce
 from .links import at_path
 from .places import location, node_folder
@@ -37,11 +38,12 @@ def reconcile(scene: Any) -> tuple[int, ...]:
     lost: set[int] = set()
     for edit in edit_nodes(scene):
         shown = set(shown_frames(scene, edit.tree))
-        there = set(_view(scene, edit, shown).edited)
         if _is_locked(edit):
-            _tell_lost(edit, shown - there, "are empty")
+            _tell_lost(edit, shown - _there(scene, edit, shown), "are empty")
             continue
-        if shown != there:
+        was_elsewhere = settle(edit.tree)
+        there = _there(scene, edit, shown)
+        if shown != there or was_elsewhere:
             _show(scene, edit, there)
         edit.tree.lineament.baked_ranges = format_frames(there)
         if shown - there:
@@ -101,6 +103,11 @@ def _view(scene: Any, edit: EditNode, more: Iterable[int]) -> CacheView:
     """The node's cache over every frame that a render may ask for."""
     frames = {*range(scene.frame_start, scene.frame_end + 1), scene.frame_current, *more}
     return view_over(scene, edit.tree, tuple(sorted(frames)))
+
+
+def _there(scene: Any, edit: EditNode, shown: Collection[int]) -> set[int]:
+    """The frames that have a picture and did not fail since."""
+    return set(_view(scene, edit, shown).edited)
 
 
 def _selected(scene: Any, edit: EditNode) -> Selected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,9 +14,11 @@ from typing import Any
 
 import bpy
 from lineament.core.atomic import is_alive
+from lineament.core.errors import HostError
 
 from .cache import Location
 from .compat import views
+from .ownership import own_folder
 
 DEFAULT_FOLDER = "//lineament_cache"
 """Beside the Blender file, so that both move together and the saved file names no absolute path."""
@@ -26,18 +29,56 @@ _ROOM = 1 << 30
 """Bytes that must be free in memory before taps are put there: four of a 4K frame with its mask."""
 
 
-def node_folder(tree: Any) -> Path:
-    """The folder of an edit tree's results: its own choice or one beside the file; in it one named after its uid.
+def file_of(tree: Any) -> Path | None:
+    """The Blender file that an edit tree belongs to; None if it was never saved."""
+    name = tree.library.filepath if tree.library is not None else bpy.data.filepath
+    return Path(bpy.path.abspath(name)) if name else None
+
+
+def node_folder(tree: Any, file: Path | None = None) -> Path:
+    """The folder of an edit tree's results: its own choice or one beside the file; in it one that is the node's and
+    the file's alone. ``file`` is where the Blender file is going to be, where it is if None.
 
     A file that was never saved keeps them in Blender's temporary folder, which ends with the session.
     """
-    properties = tree.lineament
-    told = (properties.cache_folder or DEFAULT_FOLDER).strip()
+    file = file or file_of(tree)
+    told = _setting(tree)
+    if not told.startswith("//"):
+        base = Path(bpy.path.abspath(told))
+    else:
+        base = (Path(bpy.app.tempdir) if file is None else file.parent) / told[2:]
+    return own_folder(Path(os.path.normpath(base)), str(tree.lineament.uid), file)
+
+
+def is_of_setting(tree: Any, folder: Path) -> bool:
+    """Whether results in ``folder`` were made with the tree's present cache folder, whatever the file's name was.
+
+    Whoever chooses another cache folder wants to begin there.
+    """
+    told = _setting(tree)
+    if not told.startswith("//"):
+        return folder.parent == Path(os.path.normpath(bpy.path.abspath(told)))
+    tail = tuple(part for part in Path(told[2:]).parts if part != "..")
+    return not tail or folder.parent.parts[-len(tail) :] == tail
+
+
+def refuse_foreign_folder(tree: Any, name: str) -> None:
+    """Raise HostError naming the node ``name`` if its cache folder is one of Windows, and this is another system."""
+    told = str(tree.lineament.cache_folder).strip()
+    if os.sep == "/" and (told.startswith("\\\\") or re.match(r"[A-Za-z]:[\\/]", told)):
+        raise HostError(
+            f"The cache folder {told} is a place on Windows, and this is another system.",
+            where=name,
+            remedy="Choose a folder that is there on every machine; // means beside the Blender file.",
+        )
+
+
+def _setting(tree: Any) -> str:
+    """The folder as ``//`` and what follows, or absolute; what is neither lies beside the file too."""
+    told = str(tree.lineament.cache_folder or DEFAULT_FOLDER).strip()
     if os.sep == "/":
         told = told.replace("\\", "/")  # a file that was saved on Windows
-    if told.startswith("//") and not bpy.data.filepath:
-        return Path(bpy.app.tempdir) / told[2:] / str(properties.uid)
-    return Path(bpy.path.abspath(told, library=tree.library)) / str(properties.uid)
+    return told if told.startswith("//") or Path(told).is_absolute() else f"//{told}"
 
 
 def location(scene: Any, tree: Any, view: str = "") -> Location:

@@ -79,6 +79,9 @@ _OWN = {
     "cache_folder": _text(
         "Cache Folder", "Where results are kept; empty keeps them beside the file", subtype="DIR_PATH", options=_PATH
     ),
+    "former_folder": _text(
+        "Former Folder", "Where results lie that were made before the file was saved under this name"
+    ),
     "status": _text("Status", "What happened last to this node"),
     "baked_ranges": _text("Baked", "Frames with a valid result, in frame syntax such as 1001-1040"),
     "invert_mask": _switch(_INVERT.label, _INVERT.tooltip.rstrip("."), False),

@@ -23,10 +23,13 @@ from lineament.plugin.messages import (
     request_from,
 )
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
 """Raise it when a field changes its meaning: older sidecars then count as missing and their frames are made again."""
 
 EDITED, IDENTITY, FAILED = "edited", "identity", "failed"
+
+_BLOCK = 1 << 22
+"""Bytes read at once: a result at 4K is 142 MB and need not be in memory twice."""
 
 ENGINE_FIELDS = ("generator_id", "weights", "inverter", "version")
 """What of an engine decides the pixels: a frame of another one is made again."""
@@ -65,8 +68,9 @@ class Ask:
 class FrameRecord:
     """One sidecar. ``status`` is EDITED, IDENTITY (nothing to do, the plate passes) or FAILED.
 
-    ``engine`` is what the engine told of itself and its model; ``report`` what it told of the frame; ``size`` the
-    result's bytes, which a truncated file betrays itself by.
+    ``engine`` is what the engine told of itself and its model; ``report`` what it told of the frame; ``size`` is
+    how many bytes the result has, which a truncated file betrays itself by, and ``digest`` their SHA-256, which any
+    other damage does.
     """
 
     frame: int
@@ -78,6 +82,7 @@ class FrameRecord:
     report: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
     size: int = 0
+    digest: str = ""
     schema: int = RECORD_SCHEMA
 
     def is_of(self, engine: dict[str, Any]) -> bool:
@@ -148,7 +153,16 @@ def _content(path: str) -> str:
 @lru_cache(maxsize=64)
 def _digest(path: str, changed: int, size: int) -> str:
     """SHA-256 of a file, read again when its time or size has changed."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return content_digest(Path(path))
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(_BLOCK), b""):
+            found.update(block)
+    return found.hexdigest()
 
 
 def request_of(record: FrameRecord, plate: Path, output: Path, matte: Path | None = None) -> FrameRequest:

@@ -27,14 +27,15 @@ class Step:
 class BakeReport:
     """Frames by outcome; filled while the bake goes on.
 
-    ``done`` were edited anew in at least one node, ``skipped`` needed nothing, ``failed`` show the plate. ``engine_s``
-    is the time that the engine took for all of them, in seconds.
+    ``done`` were edited anew in at least one node, ``skipped`` needed nothing, ``failed`` show the plate. ``warnings``
+    are sentences about what fails no frame. ``engine_s`` is the time that the engine took for all frames, in seconds.
     """
 
     frames: tuple[int, ...]
     done: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     failed: dict[int, LineamentError] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     is_cancelled: bool = False
     engine_s: float = 0.0
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import bpy
 from lineament.core.errors import PlateError
 
+from . import handlers
+
 _COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x1f\x8b")
 """How compressed files begin, of today and of before 3.0; a file keeps its kind, as its users chose it."""
 
@@ -36,9 +38,10 @@ def save_atomically(file: Path) -> None:
     try:
         with target.open("rb") as stream:
             is_compressed = stream.read(4).startswith(_COMPRESSED)
-        bpy.ops.wm.save_as_mainfile(
-            filepath=str(partial), copy=True, compress=is_compressed, relative_remap=False
-        )
+        with handlers.staying():
+            bpy.ops.wm.save_as_mainfile(
+                filepath=str(partial), copy=True, compress=is_compressed, relative_remap=False
+            )
         shutil.copymode(target, partial)
         partial.replace(target)
     except (OSError, RuntimeError) as err:

@@ -16,14 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lineament.core.errors import HostError, LineamentError
+from lineament.core.errors import HostError, LineamentError, RecipeError
 from lineament.plugin.messages import RenderCancelled
 
-from .carrier import EditNode, edit_nodes, migrate
+from .building import ensure_sockets
+from .carrier import EditNode, edit_nodes, migrate, used_edit_nodes
 from .errand import Errand
 from .frame_edit import FrameEdit
+from .frames import refuse_frame
+from .homing import claim_folder, settle
+from .journal import announce
 from .nodes_order import all_edit_nodes, refuse_shared_scenes
-from .places import location, remove_abandoned_taps, tap_folder
+from .places import location, refuse_foreign_folder, remove_abandoned_taps, tap_folder
 from .report import BakeReport, Step
 from .shown import Shown
 from .tap import Helper
@@ -38,7 +42,8 @@ class Baker:
     ``nodes`` are edit nodes by name, all of the scene if None; ``force`` edits valid frames anew; ``keep_going``
     says whether frames after a failed one are still tried; ``live`` shows the results of a render that runs, in which
     nodes that are not to be edited then have what their cache has. Raises HostError if the nodes cannot be listed, or
-    one is of a newer version.
+    one is of a newer version or keeps its results on another system, and RecipeError for a frame that Blender does
+    not have.
     """
 
     def __init__(
@@ -52,17 +57,29 @@ class Baker:
         live: Shown | None = None,
     ) -> None:
         refuse_shared_scenes(scene)
+        for frame in frames:
+            refuse_frame(frame)
         self.report = BakeReport(tuple(frames))
         self._scene, self._keep_going = scene, keep_going
-        self._edits = tuple(edit for edit in edit_nodes(scene) if nodes is None or edit.name in nodes)
+        wanted = tuple(edit for edit in edit_nodes(scene) if nodes is None or edit.name in nodes)
+        used = {edit.path for edit in used_edit_nodes(scene)}
+        self._edits = tuple(edit for edit in wanted if edit.path in used)
+        self._unused = tuple(edit for edit in wanted if edit.path not in used)
         self._shown = live or Shown(scene)
         self._work = FrameEdit(scene, self._shown, force=force, is_live=live is not None)
         self._errand: Errand[Any] | None = None
         self._reached = 0
         self._is_cancelled = self._is_gone = False
         for edit in self._edits:
+            refuse_foreign_folder(edit.tree, edit.name)
             migrate(edit.tree)
+            if edit.tree.library is None:
+                ensure_sockets(edit.tree)  # somebody may have removed one from the group's interface
+            if live is None and settle(edit.tree):
+                self._shown.renew(edit)
+            claim_folder(edit.tree)
         remove_abandoned_taps()
+        self._tell_unused()
 
     @property
     def engine_s(self) -> float:
@@ -109,6 +126,7 @@ class Baker:
         """Every node of a frame, upstream ones first; the frame is as good as its worst node."""
         self._reached = 0
         self._refuse_gone()
+        refuse_frame(frame)
         with tap_folder() as folder, Helper(self._scene, frame) as helper:
             is_right = False
             try:
@@ -157,7 +175,7 @@ class Baker:
                 self._shown.hide(edit, frame, partial(helper.taps, edit, folder / f"plate.{index}"))
 
     def _failed(self, frame: int, error: LineamentError) -> None:
-        """Note a frame's error in the node's words, and remove its pictures."""
+        """Note a frame's error in the node's words; the frame shows its plate until it is right again."""
         if self._reached < len(self._edits):
             error = in_node_words(error, self._edits[self._reached].name, frame)
         log.warning("frame %d: %s", frame, error)
@@ -167,6 +185,14 @@ class Baker:
                 for view in self._shown.views:
                     location(self._scene, edit.tree, view).place_failure(frame, edit.name, error)
             self._shown.hide(edit, frame)
+
+    def _tell_unused(self) -> None:
+        """Say once which nodes are left out, because nobody sees what they make."""
+        for edit in self._unused:
+            text = f"{edit.name} feeds nothing and is not edited. Connect it to an output, or remove it."
+            self.report.warnings.append(announce(log, text))
+            if edit.tree.library is None:
+                edit.tree.lineament.status = text
 
     def _refuse_gone(self) -> None:
         if not self._is_there():
@@ -210,6 +236,22 @@ def bake_frame(scene: Any, frame: int) -> BakeReport:
     for error in report.failed.values():
         raise error
     return report
+
+
+def refuse_nothing_to_bake(scene: Any) -> None:
+    """Raise RecipeError for a scene without an Attribute Edit that reaches an output."""
+    if used_edit_nodes(scene):
+        return
+    unused = ", ".join(edit.name for edit in all_edit_nodes(scene))
+    raise RecipeError(
+        f"No Attribute Edit of the scene reaches an output: {unused}."
+        if unused
+        else "The scene has no Attribute Edit to bake.",
+        where=f"scene {scene.name}",
+        remedy="Connect it to what is rendered."
+        if unused
+        else "Add one in the compositor, or choose another scene.",
+    )
 
 
 def _gone(frame: int) -> HostError:

@@ -5,6 +5,7 @@ Both are plain Blender data, so a saved file renders its results on a machine wi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import bpy
 from lineament.core.errors import HostError
 
-from .building import PLACE, RESULT, SHOW, input_of
+from .building import PLACE, RESULT, SHOW, input_of, restore_inside
 from .compat import channelbag, sampling_of, scene_tree, set_sampling, views
 from .links import at_path, origin, upstream
 from .nodes_order import EditNode
@@ -46,6 +47,7 @@ def show_result(scene: Any, node: EditNode, pattern: Path, frames: Collection[in
             where=f"{node.name}, linked from {tree.library.filepath}",
             remedy="Make the group local (Make Local), or bake in that file.",
         )
+    restore_inside(tree)
     if frames:
         _show_files(scene, tree, pattern, min(frames), max(frames))
         groups, own = at_path(scene_tree(scene), node.path)
@@ -77,6 +79,23 @@ def hide_result(tree: Any) -> None:
     _key_switch(tree, (), 1.0)
     for node in _results(tree):
         node.image = None
+
+
+def shown_folder(tree: Any) -> Path | None:
+    """The folder of the files that a tree was told to show last; None if it was told of none."""
+    image = next((node.image for node in _results(tree) if node.image is not None), None)
+    if image is None or not image.filepath:
+        return None
+    path = Path(os.path.normpath(bpy.path.abspath(image.filepath, library=image.library)))
+    return path.parent
+
+
+def point_at(tree: Any, folder: Path) -> None:
+    """Show the files of the same names in another folder."""
+    for node in _results(tree):
+        if node.image is not None:
+            name = bpy.path.basename(node.image.filepath)
+            _set(node.image, filepath=_relative(str(folder / name)))
 
 
 def refresh(tree: Any) -> None:

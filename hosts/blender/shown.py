@@ -43,6 +43,10 @@ class Shown:
             if edit.tree.library is None:
                 self._tell(edit)
 
+    def renew(self, edit: EditNode) -> None:
+        """Show the node's frames anew: its results lie elsewhere now."""
+        self._tell(edit)
+
     def tell(self, edits: Sequence[EditNode], status: str) -> None:
         """Write what the panel says of each node."""
         for edit in edits:

@@ -1,35 +1,39 @@
 """Whether the plates that a node sees on a frame are on the disk.
 
 Blender renders a missing frame as nothing and says nothing: the edit of it would be an error that reads "no face", or
-worse, a picture. So the files are looked for first.
+worse, a picture. So the files are looked for first; those that no pixel comes from, behind a switch, may be missing.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import bpy
 from lineament.core.errors import PlateError
 
-from .carrier import EditNode, is_edit_tree
-from .compat import scene_tree
+from .building import input_of
+from .links import constant_of, origin
 
 _DIGITS = re.compile(r"(\d+)(?=\D*$)")
-_INPUTS = ("Image", "Mask")
+_INPUTS = ("image", "mask")
+_ON_DISK = ("FILE", "SEQUENCE", "MOVIE")
+
+Mark = tuple[str, ...]
+"""A socket by the names that lead to it; nodes of an evaluated tree have no other identity."""
 
 
-def refuse_missing_plates(scene: Any, edit: EditNode, frame: int) -> None:
-    """Raise PlateError naming the first file upstream of the node that this frame needs and that is not there."""
-    trees = [scene_tree(scene)]
-    for name in edit.path[:-1]:
-        trees.append(trees[-1].nodes[name].node_tree)
-    seen: set[tuple[int, str]] = set()
-    node = trees[-1].nodes[edit.path[-1]]
-    for name in _INPUTS:
-        for source in _upstream(node.inputs[name], trees, edit.path[:-1], seen):
+def refuse_missing_plates(groups: tuple[Any, ...], node: Any, frame: int) -> None:
+    """Raise PlateError naming the first file upstream of an evaluated node that this frame needs and that is not there.
+
+    ``groups`` are the evaluated group nodes that lead to its tree, the outermost first.
+    """
+    seen: set[Mark] = set()
+    for role in _INPUTS:
+        for source in _sources(groups, input_of(node, role), seen):
             path = _file_of(source, frame)
             if path is not None and not path.exists():
                 raise PlateError(
@@ -39,57 +43,58 @@ def refuse_missing_plates(scene: Any, edit: EditNode, frame: int) -> None:
                 )
 
 
-def _upstream(
-    socket: Any, trees: list[Any], path: tuple[str, ...], seen: set[tuple[int, str]]
-) -> Iterator[Any]:
+def _sources(groups: tuple[Any, ...], socket: Any, seen: set[Mark]) -> Iterator[Any]:
     """The image nodes that a socket's value comes from; groups are entered, edit nodes passed through."""
-    for link in socket.links:
-        node = link.from_node
-        mark = (node.as_pointer(), link.from_socket.identifier)
-        if mark in seen:
-            continue
-        seen.add(mark)
-        if node.bl_idname == "CompositorNodeImage":
-            yield node
-        elif node.bl_idname == "NodeGroupInput":
-            if path:
-                outer = trees[-2].nodes[path[-1]]
-                yield from _upstream(_same(outer.inputs, link.from_socket), trees[:-1], path[:-1], seen)
-        elif _is_group(node) and not node.mute and not is_edit_tree(node.node_tree):
-            yield from _inside(node, link.from_socket, trees, path, seen)
-        else:
-            for entry in node.inputs:
-                yield from _upstream(entry, trees, path, seen)
+    end = origin(groups, socket)
+    if not end.is_made:
+        return
+    node = end.socket.node
+    mark = (*(group.name for group in end.groups), node.name, end.socket.identifier)
+    if mark in seen:
+        return
+    seen.add(mark)
+    if node.bl_idname == "CompositorNodeImage" and not node.mute:
+        yield node
+    for entry in _evaluated(end.groups, node, end.socket):
+        yield from _sources(end.groups, entry, seen)
 
 
-def _inside(
-    node: Any, socket: Any, trees: list[Any], path: tuple[str, ...], seen: set[tuple[int, str]]
-) -> Iterator[Any]:
-    """The image nodes behind one output of a group."""
-    for end in node.node_tree.nodes:
-        if end.bl_idname == "NodeGroupOutput":
-            inner = (*path, node.name)
-            yield from _upstream(_same(end.inputs, socket), [*trees, node.node_tree], inner, seen)
+def _evaluated(groups: tuple[Any, ...], node: Any, output: Any) -> Iterable[Any]:
+    """The inputs of a node that its output is made of."""
+    if node.mute:
+        return [link.from_socket for link in node.internal_links if link.to_socket == output]
+    if node.bl_idname in ("CompositorNodeSwitch", "GeometryNodeMenuSwitch"):
+        choice = origin(groups, node.inputs[0])
+        value = constant_of(choice) if node.bl_idname == "CompositorNodeSwitch" else _menu_of(choice.socket)
+        if isinstance(value, str):
+            return [socket for socket in node.inputs if socket.name == value]
+        if value is not None:
+            return [node.inputs["On" if value > 0.0 else "Off"]]
+    return list(node.inputs)
 
 
-def _is_group(node: Any) -> bool:
-    return node.bl_idname == "CompositorNodeGroup" and node.node_tree is not None
-
-
-def _same(sockets: Any, wanted: Any) -> Any:
-    return next(socket for socket in sockets if socket.identifier == wanted.identifier)
+def _menu_of(socket: Any) -> str | None:
+    """The item that an unlinked menu socket chooses."""
+    value = None if socket.is_output else getattr(socket, "default_value", None)
+    return value if isinstance(value, str) and value else None
 
 
 def _file_of(node: Any, frame: int) -> Path | None:
     """The file that an image node reads on a frame; None if it reads none that can be missing."""
     image = node.image
-    if image is None or image.packed_file is not None or image.source not in ("FILE", "SEQUENCE"):
+    if image is None or image.packed_file is not None or image.source not in _ON_DISK:
         return None
-    path = bpy.path.abspath(image.filepath, library=image.library)
-    if image.source == "FILE":
+    path = _blender_path(image.filepath, image.original.library)
+    if image.source != "SEQUENCE":
         return Path(path)
     number = _number_of(node, frame)
     return None if number is None else _with_number(Path(path), number)
+
+
+def _blender_path(path: str, library: Any) -> str:
+    """The path that Blender opens: elsewhere than on Windows it turns the separators of Windows."""
+    told = bpy.path.abspath(path, library=library)
+    return str(told.replace("\\", "/")) if os.sep == "/" else str(told)
 
 
 def _number_of(node: Any, frame: int) -> int | None:

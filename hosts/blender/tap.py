@@ -19,6 +19,7 @@ from . import compat
 from .building import input_of
 from .links import HELPER_TAG, at_path, group_tree, is_helper, origin, upstream
 from .nodes_order import EditNode, all_edit_nodes
+from .sources import refuse_missing_plates
 from .tap_nodes import add_taps
 from .values import EditState, read_state
 
@@ -74,6 +75,19 @@ class Helper:
         with self._copied():
             return self._state(node)
 
+    def sound_state(self, node: EditNode) -> EditState:
+        """The same, with every plate there that a node needs which is not muted. Raises PlateError too."""
+        with self._copied():
+            state = self._state(node)
+            if not state.is_muted:
+                self._refuse_missing_plates(node)
+            return state
+
+    def refuse_missing_plates(self, node: EditNode) -> None:
+        """Raise PlateError naming a file that the frame needs and that is not there."""
+        with self._copied():
+            self._refuse_missing_plates(node)
+
     def tap(self, node: EditNode, folder: Path, view: str = "") -> Taps:
         """What flows into the node in one view; see ``taps``, which renders all views at once."""
         return self.taps(node, folder)[view]
@@ -114,6 +128,9 @@ class Helper:
         render = self._scene.render
         return read_state(groups, own, node.tree, render.pixel_aspect_x / render.pixel_aspect_y)
 
+    def _refuse_missing_plates(self, node: EditNode) -> None:
+        refuse_missing_plates(*at_path(compat.evaluated_tree(self._scene), node.path), self._frame)
+
     def _path(self, folder: Path, name: str, suffix: str) -> Path:
         return compat.tap_path(folder, name, self._frame, suffix)
 
@@ -137,6 +154,7 @@ class Helper:
         render = scene.render
         render.use_compositing, render.use_sequencer = True, False
         render.compositor_device = "CPU"
+        _write_no_stamps(render)
         if self._leaves_out_edits:
             for node in all_edit_nodes(scene):
                 at_path(tree, node.path)[1].mute = True
@@ -188,7 +206,8 @@ class Helper:
                 raise HostError(
                     f"Blender wrote no {path.name} of what flows into the node.",
                     where=f"frame {self._frame}, {node.name}",
-                    remedy=f"Is there room in {path.parent}, and is the node neither muted nor in a muted group?",
+                    remedy="Connect a picture: one colour, an Image node without a file, links in a circle and muted "
+                    f"groups give none. Otherwise make room in {path.parent}.",
                 )
 
     def _dispose(self) -> None:
@@ -213,6 +232,13 @@ def _forget_files(wanted: Iterable[Taps]) -> None:
     for path in _files(wanted):
         with suppress(OSError):
             path.unlink()
+
+
+def _write_no_stamps(render: Any) -> None:
+    """Keep date, times and names out of the tap's header: a result inherits it, and must be the same in every run."""
+    for stamp in render.bl_rna.properties:
+        if stamp.identifier.startswith("use_stamp_"):
+            setattr(render, stamp.identifier, False)
 
 
 def _prune(scene: Any, tree: Any) -> None:

@@ -13,7 +13,7 @@ from lineament.plugin.node_spec import ATTRIBUTE_EDIT, ParameterSpec
 
 from .building import input_of
 from .compat import working_space
-from .links import End, origin, socket_of
+from .links import End, constant_of, origin, socket_of
 from .ocio_roles import ocio_config
 
 
@@ -120,17 +120,9 @@ def _has_broken_driver(socket: Any) -> bool:
 
 
 def _constant(end: End) -> float | None:
-    """The number at the end of the links; None if it takes a render to know it."""
-    if not end.is_made:
-        return _as_typed(_number(end.socket.default_value))
-    if end.socket.node.bl_idname in ("CompositorNodeValue", "ShaderNodeValue") and not end.socket.node.mute:
-        return _as_typed(_number(end.socket.default_value))
-    return None
-
-
-def _number(value: Any) -> float:
-    """A socket's value as a number; of a colour its brightness as Blender converts it, the mean."""
-    return float(value) if isinstance(value, (int, float)) else float(sum(value[:3]) / 3.0)
+    """The number at the end of the links as a person typed it; None if it takes a render to know it."""
+    value = constant_of(end)
+    return None if value is None else _as_typed(value)
 
 
 def _as_typed(value: float) -> float:

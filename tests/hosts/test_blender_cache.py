@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import struct
 import sys
@@ -31,8 +32,9 @@ def ask(**changes) -> Ask:
 
 def edited(frame: int, asked: Ask, size: int = 4) -> FrameRecord:
     return FrameRecord(
-        frame, EDITED, asked.key, "Edit", record.ask_data(asked), ENGINE, {"face": 1}, size=size
-    )
+        frame, EDITED, asked.key, "Edit", record.ask_data(asked), ENGINE, {"face": 1}, size=size,
+        digest=hashlib.sha256(b"EXR!").hexdigest(),
+    )  # fmt: skip
 
 
 def place(location: Location, frame: int, asked: Ask) -> None:
@@ -126,14 +128,42 @@ def test_when_a_sidecar_is_damaged_then_the_frame_counts_as_missing(tmp_path: Pa
     assert location.record(1) is None and location.records() == ()
 
 
-def test_when_a_frame_fails_then_its_picture_goes_and_its_error_stays(tmp_path: Path) -> None:
+def test_when_a_frame_fails_then_it_is_shown_no_more_and_its_picture_stays_until_it_is_right_again(
+    tmp_path: Path,
+) -> None:
     location = Location(tmp_path)
     place(location, 1, ask())
     location.place_failure(1, "Edit", FaceError("No face.", where="frame 1", remedy="Draw one."))
-    assert not location.result(1).exists() and location.edited_frames() == ()
     failure = location.record(1).failure
     assert isinstance(failure, FaceError) and failure.remedy == "Draw one."
-    assert not location.is_valid(location.record(1), "")
+    assert location.edited_frames() == () and not location.is_valid(location.record(1), "")
+    assert location.is_valid(location.made(1), ask().key, ENGINE), "what is there may be right for somebody"
+    location.forget_failure(1)
+    assert location.edited_frames() == (1,) and location.record(1).failure is None
+    location.place_failure(1, "Edit", FaceError("No face."))
+    location.withdraw(1)
+    assert not location.result(1).exists() and location.record(1).failure is not None
+    assert location.clear() == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_when_a_byte_of_a_result_changes_then_only_a_whole_look_tells(tmp_path: Path) -> None:
+    location = Location(tmp_path)
+    place(location, 1, ask())
+    location.result(1).write_bytes(b"EXR?")
+    known = location.record(1)
+    assert location.is_whole(known) and not location.is_sound(known)
+    assert not location.is_valid(known, ask().key, ENGINE)
+
+
+def test_when_a_frame_is_taken_over_then_both_folders_have_it_and_one_outlives_the_other(
+    tmp_path: Path,
+) -> None:
+    source, target = Location(tmp_path / "one"), Location(tmp_path / "two")
+    place(source, 1, ask())
+    target.adopt(source, source.made(1))
+    source.clear()
+    assert target.is_valid(target.made(1), ask().key, ENGINE)
+    assert sorted(path.name for path in target.folder.iterdir()) == ["result.0001.exr", "result.0001.json"]
 
 
 def test_when_nothing_is_to_be_edited_then_no_old_picture_is_left(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Float EXR files without a library: Blender's Python has none, and a test must not trust what it tests.
 
 Pictures are float32 arrays (height, width, channels), row 0 is the top. Written files are single-part,
-uncompressed scanlines of float. Read files may be half, float or uint, uncompressed, ZIPS or ZIP, which is
+uncompressed scanlines of float or half. Read files may be half, float or uint, uncompressed, ZIPS or ZIP, which is
 what Blender's File Output and the engine write.
 """
 
@@ -48,16 +48,20 @@ def write_exr(
     origin: tuple[int, int] = (0, 0),
     display: tuple[int, int, int, int] | None = None,
     pixel_aspect: float = 1.0,
+    is_half: bool = False,
 ) -> Path:
-    """Write float32 ``pixels`` (H, W, len(names)), every bit; ``origin`` is the data window's corner."""
-    pixels = np.ascontiguousarray(pixels, "<f4").reshape(*pixels.shape[:2], len(names))
+    """Write float32 ``pixels`` (H, W, len(names)), every bit, or as half; ``origin`` is the data window's corner."""
+    kind = 1 if is_half else 2
+    pixels = np.ascontiguousarray(pixels, DTYPES[kind]).reshape(*pixels.shape[:2], len(names))
     height, width = pixels.shape[:2]
     x, y = origin
     window = (x, y, x + width - 1, y + height - 1)
     planes = [pixels[..., names.index(name)] for name in sorted(names)]
-    listed = b"".join(name.encode() + b"\0" + struct.pack("<iBxxxii", 2, 0, 1, 1) for name in sorted(names))
+    listed = b"".join(
+        name.encode() + b"\0" + struct.pack("<iBxxxii", kind, 0, 1, 1) for name in sorted(names)
+    )
     header = struct.pack("<ii", MAGIC, 2)
-    for name, kind, value in (
+    for name, type_name, value in (
         ("channels", "chlist", listed + b"\0"),
         ("compression", "compression", b"\0"),
         ("dataWindow", "box2i", struct.pack("<4i", *window)),
@@ -67,11 +71,11 @@ def write_exr(
         ("screenWindowCenter", "v2f", struct.pack("<2f", 0.0, 0.0)),
         ("screenWindowWidth", "float", struct.pack("<f", 1.0)),
     ):
-        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+        header += name.encode() + b"\0" + type_name.encode() + b"\0" + struct.pack("<i", len(value)) + value
     header += b"\0"
     body = [b"".join(plane[row].tobytes() for plane in planes) for row in range(height)]
     start = len(header) + 8 * height
-    step = 8 + 4 * width * len(names)
+    step = 8 + pixels.itemsize * width * len(names)
     table = struct.pack(f"<{height}Q", *(start + step * row for row in range(height)))
     lines = b"".join(struct.pack("<ii", y + row, len(line)) + line for row, line in enumerate(body))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,9 @@ from lineament.hosts.blender import carrier, compat
 from lineament.hosts.blender.places import node_folder
 from plate_files import read_exr
 
+LOG_STOPS, LOG_BLACK = 16.5, 12.473931188
+"""The config's allocation of "Filmic Log": stops from black to 1, and how many of them lie below linear 1."""
+
 
 def add_edit(tree: Any, source: Any, cache: Path, **strengths: float) -> Any:
     """An Attribute Edit behind ``source`` (a node or a socket), with results in ``cache``."""
@@ -36,6 +39,21 @@ def key(socket: Any, values: Mapping[int, float]) -> None:
     for frame, value in values.items():
         socket.default_value = value
         socket.keyframe_insert("default_value", frame=frame)
+
+
+def image_node(tree: Any, path: Path, space: str = "Non-Color") -> Any:
+    """An Image node that shows a file, which Blender takes to be in ``space``."""
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = bpy.data.images.load(str(path))
+    node.image.colorspace_settings.name, node.image.alpha_mode = space, "PREMUL"
+    return node
+
+
+def to_log(linear: np.ndarray) -> np.ndarray:
+    """Scene-linear Rec.709 as the space "Filmic Log" of Blender's config; alpha stays."""
+    made = linear.copy()
+    made[..., :3] = (np.log2(np.maximum(linear[..., :3], 1e-6)) + LOG_BLACK) / LOG_STOPS
+    return made.astype(np.float32)
 
 
 def end(tree: Any, node: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from lineament.core.errors import HostError
+from lineament.core.errors import HostError, RecipeError
 from lineament.hosts.blender import carrier, compat, properties
 from lineament.hosts.blender.migration import migrate
 from lineament.hosts.blender.tap import HELPER_TAG, Helper
@@ -81,11 +81,29 @@ def test_when_every_attribute_is_added_then_each_has_its_own_socket(tree) -> Non
 def test_when_a_model_brings_an_attribute_then_it_gets_a_socket_with_its_limits(tree) -> None:
     node = carrier.add_node(tree, [])
     carrier.add_attribute(node.node_tree, "curly_hair", limits=(-1.5, 2.0))
-    carrier.add_attribute(node.node_tree, "mix", label="Mix")
+    carrier.add_attribute(node.node_tree, "blend", label="Mix")
     assert names(node)[3:] == ["Curly Hair", "Mix"]
     item = node.node_tree.interface.items_tree["Curly Hair"]
     assert (item.min_value, item.max_value) == (-1.5, 2.0)
     assert carrier.input_of(node, "mix").default_value == 1.0, "the node's own Mix is another socket"
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\t", "a\nb", " age", "Image", "mask", "MIX", "a" * 64, "ä" * 32, "顔" * 22]
+)
+def test_when_a_name_cannot_be_an_attribute_then_it_is_refused_and_nothing_is_added(tree, name) -> None:
+    node = carrier.add_node(tree)
+    before = names(node)
+    with pytest.raises(RecipeError) as caught:
+        carrier.add_attribute(node.node_tree, name)
+    assert caught.value.remedy and names(node) == before
+
+
+@pytest.mark.parametrize("name", ["a" * 63, "ä" * 31, "顔" * 21])
+def test_when_a_name_is_as_long_as_blender_keeps_then_it_is_kept_whole(tree, name) -> None:
+    node = carrier.add_node(tree)
+    carrier.add_attribute(node.node_tree, name)
+    assert node.node_tree.lineament.attributes[-1].name == name
 
 
 def test_when_an_attribute_is_removed_then_the_others_keep_their_values(tree) -> None:

@@ -151,6 +151,18 @@ def test_when_a_preset_file_is_wrong_then_it_is_refused_and_the_node_stays(
     assert strengths(edit) == {"age": 0.5, "smile": 0.0, "glasses": 0.0}
 
 
+def test_when_a_preset_names_a_socket_of_every_node_then_the_node_stays_as_it_was(
+    edit, tmp_path: Path
+) -> None:
+    (tmp_path / "user presets").mkdir()
+    told = {"schema_version": 1, "strengths": {"beard": 1.0, "mix": 0.5}}
+    (tmp_path / "user presets" / "Odd.json").write_text(json.dumps(told))
+    before = strengths(edit)
+    with pytest.raises(RuntimeError, match="is a socket of every Attribute Edit"):
+        bpy.ops.lineament.load_preset(preset="Odd", tree=edit.tree.name)
+    assert strengths(edit) == before
+
+
 def test_when_a_preset_is_missing_or_no_text_then_it_is_told(edit, tmp_path: Path) -> None:
     (tmp_path / "user presets").mkdir()
     (tmp_path / "user presets" / "picture.json").write_bytes(b"\xff\xd8\xff")
