@@ -24,7 +24,8 @@ PICTURES, REJECTED, SHARDS = "pictures", "rejected", "data"
 FOLDER, WEBDATASET = "folder", "webdataset"
 KEEP, PNG = "keep", "png"
 WHOLE, ALIGNED = "none", "aligned"
-MIN_CROP_PX, MAX_CROP_PX = 32, 2048
+_KEPT = {".exr": ".exr", ".jpg": ".jpg", ".jpeg": ".jpg"}
+"""TIFF is not among them: its writer puts the time of day into the file."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Source:
 @dataclass(frozen=True)
 class Form:
     """How the set is written: ``layout`` folder or webdataset with shards of ``shard_mb``; ``picture`` keep (EXR stays
-    EXR, everything else becomes PNG) or png; ``crop`` none or aligned, ``size`` pixels wide; rejected pictures are
-    written too if they are to be ``keep_rejected``."""
+    EXR and JPEG JPEG, the rest becomes PNG) or png; ``crop`` none or aligned, ``size`` pixels wide; rejected pictures
+    are written too if they are to be ``keep_rejected``."""
 
     layout: str = FOLDER
     picture: str = KEEP
@@ -61,8 +62,8 @@ class Form:
 
     def suffix(self, source: str) -> str:
         """The suffix of pictures that are made of this one."""
-        is_exr = source.lower().endswith(".exr") and self.picture == KEEP and self.crop == WHOLE
-        return ".exr" if is_exr else ".png"
+        kept = _KEPT if self.picture == KEEP and self.crop == WHOLE else {}
+        return kept.get(Path(source).suffix.lower(), ".png")
 
 
 @dataclass(frozen=True)

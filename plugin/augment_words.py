@@ -47,7 +47,7 @@ def _constant(path: Path, recipe: Any) -> tuple[tuple[str, float], ...]:
 
 def _pairs(texts: list[str] | None, option_name: str) -> list[tuple[str, str, str]]:
     pairs = []
-    for text in texts or ():
+    for text in " ".join(texts or ()).split():
         name, sign, value = text.partition("=")
         if not (name.strip() and sign and value.strip()):
             raise RecipeError(

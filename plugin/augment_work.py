@@ -40,7 +40,8 @@ class PictureTask:
 @dataclass(frozen=True)
 class PictureDone:
     """What became of a picture: one record a variant as it stands in ``metadata.jsonl`` (``rejected`` says why), or an
-    ``error``. A picture without a face has the error and ``is_faceless``."""
+    ``error``. A picture without a face has the error and ``is_faceless``.
+    ``signature`` is that of ``core.augment.near``."""
 
     source: Source
     sha256: str = ""
@@ -48,6 +49,7 @@ class PictureDone:
     error: dict[str, Any] = field(default_factory=dict)
     is_faceless: bool = False
     seconds: float = 0.0
+    signature: str = ""
 
 
 class Workshop:
@@ -92,7 +94,8 @@ class Workshop:
             if error.exit_code not in (1, 3) or _is_disk(error, self._job.output):
                 raise
             return PictureDone(source, sha256, error=error_data(error))
-        return PictureDone(source, sha256, records, seconds=round(time.monotonic() - begun, 3))
+        seconds = round(time.monotonic() - begun, 3)
+        return PictureDone(source, sha256, records, seconds=seconds, signature=subject.signature)
 
     def _record(self, source: Source, sha256: str, subject: Subject, made: Made) -> dict[str, Any]:
         """Write one variant, and what the set's table says of it."""
@@ -175,7 +178,8 @@ def _check(tools: Tools, name: str, low: float, high: float) -> None:
 
 def _is_disk(error: LineamentError, output: str) -> bool:
     """Whether an error is about the set's own folder: the next picture would meet it again."""
-    return str(error.where).startswith(str(output))
+    place = Path(str(error.where))
+    return place.is_relative_to(output) or place.resolve().is_relative_to(Path(output).resolve())
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ PictureFormat = Annotated[
     typer.Option(
         "--picture-format",
         metavar="keep|png",
-        help="EXR stays EXR and the rest becomes PNG, or all PNG.",
+        help="EXR and JPEG stay, TIFF becomes PNG; or all PNG.",
         rich_help_panel=Form_,
     ),
 ]
@@ -112,12 +112,18 @@ NeedsFace = Annotated[
         "--needs-face/--any-face", help="The face must be found again, or not.", rich_help_panel=Filter
     ),
 ]
+MinDistance = Annotated[
+    float,
+    typer.Option(help="Least distance from every other picture; copies fall out.", rich_help_panel=Filter),
+]
 Jobs = Annotated[int, option("--jobs", min=1, max=256, help="Processes on this machine.")]
 Dask = Annotated[
     str | None,
     typer.Option("--dask", help='Run on Dask: a scheduler\'s address, or "local" for --jobs workers here.'),
 ]
-Overwrite = Annotated[bool, option("--overwrite", help="Begin a set anew that other options made.")]
+Overwrite = Annotated[
+    bool, option("--overwrite", help="Other options, fewer pictures: what the set has no longer goes.")
+]
 DryRun = Annotated[bool, option("--dry-run", help="Say what would be made; write nothing.")]
 Cache = Annotated[
     str | None,
@@ -168,6 +174,7 @@ def augment(
     min_effect: MinEffect = 0.0,
     max_clamped: MaxClamped = 0.05,
     needs_face: NeedsFace = True,
+    min_distance: MinDistance = 0.002,
     jobs: Jobs = 1,
     dask: Dask = None,
     overwrite: Overwrite = False,
@@ -187,7 +194,8 @@ def check(folder: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> N
     count, wrong = check_set(folder)
     for line in wrong:
         err().print(line, markup=False, highlight=False)
-    out().print(f"{count - len(wrong)} of {count} pictures are what was written.", highlight=False)
+    said = f"{len(wrong)} things are wrong" if wrong else "all is as it was written"
+    out().print(f"{count} pictures in the table; {said}.", highlight=False)
     raise typer.Exit(3 if wrong else 0)
 
 
@@ -196,7 +204,7 @@ VALUES = (
 )  # fmt: skip
 LIMITS = (
     *("min_identity", "min_sharpness", "max_sharpness", "min_change", "max_change", "min_effect"),
-    *("max_clamped", "needs_face"),
+    *("max_clamped", "needs_face", "min_distance"),
 )
 
 

@@ -22,14 +22,16 @@ def dataset_card(
     rejected: Sequence[Row],
     refused: Sequence[Row],
     model: Mapping[str, str],
+    *,
+    is_packed: bool = False,
 ) -> str:
     """Markdown with front matter. ``accepted`` are rows of the table, ``rejected`` records with reasons, ``refused``
-    pictures that gave nothing; ``model`` has ``name``, ``licence`` and ``sha256``."""
-    people = len({row["source"] for row in accepted})
+    pictures that gave nothing; ``model`` has ``name``, ``licence`` and ``sha256``; ``is_packed`` tells of shards."""
+    sources = len({row["source"] for row in accepted})
     parts = [
-        _front(len(accepted)),
+        _front(len(accepted), is_packed=is_packed),
         "# Edited pictures of one person\n",
-        f"{len(accepted)} pictures from {people} photographs or frames, edited with Lineament along directions in the "
+        f"{len(accepted)} pictures from {sources} photographs or frames, edited with Lineament along directions in the "
         f"latent space of the model *{model['name']}* (licence of the weights: {model['licence']}; SHA-256 of its "
         f"files {model['sha256'][:16]}). Every picture whose `synthetic` is true **is synthetic** and says so in "
         "its header, with its source, model and strengths.\n",
@@ -58,14 +60,28 @@ def dataset_card(
     return "\n".join(parts)
 
 
-def _front(count: int) -> str:
+def _front(count: int, *, is_packed: bool) -> str:
     size = next((text for most, text in _SIZES if count < most), "1M<n")
     return (
         "---\nannotations_creators: [machine-generated]\ntask_categories: [image-classification, image-to-image]\n"
-        f"tags: [synthetic, faces, lineament]\nsize_categories: [{size}]\nlicense: other\n---\n"
+        f"tags: [synthetic, faces, lineament]\nsize_categories: [{size}]\nlicense: other\n"
+        f"{_SHARDS if is_packed else _FILES}---\n"
     )
 
 
+_FILES = """configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: [metadata.jsonl, "pictures/**"]
+"""
+_SHARDS = """configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: "data/*.tar"
+"""
+"""Which files are the data, for ``datasets.load_dataset`` on the folder: not the manifest, not the contact sheet."""
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 

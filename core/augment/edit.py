@@ -28,6 +28,7 @@ from ..sight import Plate, face_picture, locate_faces, overview, read_plate
 from ..tools import Tools, load_identity, load_scorer
 from .draws import Variant
 from .filters import Measured
+from .near import signature
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -84,6 +85,11 @@ class Subject:
     def part(self) -> Part:
         """The part of the frame that is edited."""
         return self._frame.parts[self.layer.part]
+
+    @property
+    def signature(self) -> str:
+        """What tells the picture from others that show the same."""
+        return signature(self.seen.crop.image, self.seen.crop.mask[0])
 
     def variants(self, wanted: Iterable[Variant]) -> Iterator[Made]:
         """Make and measure one variant after the other. Raises RecipeError for strengths beyond the model's limits."""

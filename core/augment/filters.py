@@ -16,7 +16,7 @@ class Limits:
     mask, in stops. ``min_effect``: least move of an edited attribute in its direction, as the model's scorer sees it,
     in standard deviations for every sigma of strength; 0 asks only for nothing the wrong way, -inf for nothing at all.
     ``max_clamped``: share of the face's pixels whose change was held back. ``needs_face``: the locator must find the
-    face again where it was.
+    face again where it was. ``min_distance``: of a picture from every earlier one, as ``near.twins`` measures it.
     """
 
     min_identity: float = 0.4
@@ -27,6 +27,7 @@ class Limits:
     min_effect: float = 0.0
     max_clamped: float = 0.05
     needs_face: bool = True
+    min_distance: float = 0.002
 
 
 @dataclass(frozen=True)

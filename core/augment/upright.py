@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..frame import Frame, Part, Plane, Window
+from ..io.stills import without_orientation
 
 FIELD = "Orientation"
 UPRIGHT = 1
@@ -27,7 +28,7 @@ def upright(frame: Frame) -> Frame:
         planes=planes,
         data_window=window,
         display_window=window,
-        header=tuple(field for field in part.header if field.name != FIELD),
+        header=without_orientation(part.header),
     )
     return replace(frame, parts=(turned, *frame.parts[1:]))
 

@@ -24,7 +24,7 @@ import OpenImageIO as oiio
 
 from ..errors import PlateError
 from ..frame import Attribute, Frame, Part, Plane, Window
-from . import png_notes
+from . import jpeg_notes, png_notes
 from .exr import damaged, library_border, open_for_reading
 from .files import replacing
 
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _DTYPES = {"uint8": np.uint8, "uint16": np.uint16}
 _PNG_NOTES = "png:chunks"
+_XMP = "XML:com.adobe.xmp"
 _FOREIGN_COLOURS = ("CMYK", "YCCK", "CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 _LOSSLESS_TIFF = ("none", "lzw", "zip", "packbits")
 # What the reader notes about the file's storage; given back they would contradict what is written.
@@ -114,8 +115,25 @@ def write_still(
                 raise _failed(path, out.geterror())
         if kind == "png":
             _write_png_notes(temporary, part)
+        packet = part.attribute(_XMP)
+        if kind == "jpeg" and packet is not None and packet.raw is not None:  # stamped on the frame
+            temporary.write_bytes(jpeg_notes.with_xmp(temporary.read_bytes(), str(packet.value)))
         _verify(temporary, pixels, path, exact=kind != "jpeg")
         on_written(temporary)
+
+
+def without_orientation(header: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """A still's header without any word on how a viewer should turn it: for pixels that were turned.
+
+    Of a PNG the whole EXIF chunk goes.
+    """
+    kept = []
+    for field in header:
+        if field.name == _PNG_NOTES and isinstance(field.value, bytes):
+            kept.append(Attribute(field.name, field.kind, png_notes.without(field.value, b"eXIf")))
+        elif field.name != "Orientation":
+            kept.append(field)
+    return tuple(kept)
 
 
 def _verify(temporary: Path, pixels: Plane, path: Path, *, exact: bool) -> None:

@@ -18,7 +18,7 @@ from lineament.core.augment.filters import Limits
 from lineament.core.errors import DataError, PlateError, RecipeError
 from lineament.core.io import read_frame
 from lineament.core.recipe import EditRecipe
-from lineament.plugin import augment_run, augment_work
+from lineament.plugin import augment_folder, augment_run, augment_work
 from lineament.plugin.augment_finish import check_set
 from lineament.plugin.augment_job import AugmentJob, Form, find_pictures
 from lineament.plugin.augment_run import augment
@@ -272,7 +272,7 @@ def test_when_the_disk_is_full_then_the_run_ends_and_the_same_command_finishes(
 
 
 def test_when_another_run_writes_the_set_then_the_second_is_refused(album: Path, tmp_path: Path) -> None:
-    with augment_run._locked(tmp_path / "set"), pytest.raises(DataError, match="Another run"):
+    with augment_folder.locked(tmp_path / "set"), pytest.raises(DataError, match="Another run"):
         augment(job(album, tmp_path / "set"))
 
 
