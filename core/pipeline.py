@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from .checks import expect_shape
-from .colour import PlateColour, resolve_colour
+from .colour import PlateColour
 from .composite import LARGEST_INCREMENT, CompositeReport, give_back
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
@@ -24,6 +23,8 @@ from .faces.base import Face, FaceCrop
 from .faces.crop import warp_to_plate
 from .frame import Frame, Layer, Window
 from .latent import Latent
+from .plate_colour import header_chromaticities as header_chromaticities
+from .plate_colour import plate_colour as plate_colour
 from .recipe import EditRecipe
 from .sight import Plate, cut_face, locate_faces, overview, pick_face, read_plate, suited_exposure
 from .tools import ToolOptions, Tools, open_tools
@@ -145,33 +146,6 @@ def see_face(
     on_stage("crop")  # bring it to the generator's framing; what is person and what is background?
     crop = cut_face(plate, face, colour, exposure, view.pixel_aspect, tools, recipe.mask_feather)
     return Sight(colour, face, len(faces), exposure, crop)
-
-
-def plate_colour(frame: Frame, layer: Layer, recipe: EditRecipe, ocio: str = "") -> PlateColour:
-    """Resolve the plate's colour space from the user's word, the header, the file name and the config.
-
-    ``ocio`` is the config that the user named. Raises ColourError; a header field of an odd type is ignored with a
-    warning, because anybody may write anything there.
-    """
-    return resolve_colour(
-        frame.path,
-        chromaticities=header_chromaticities(frame, layer),
-        interop_id=str(frame.header_value(layer, "colorInteropID") or ""),
-        display_referred=frame.is_display_referred,
-        colourspace=recipe.colourspace,
-        ocio=ocio,
-    )
-
-
-def header_chromaticities(frame: Frame, layer: Layer) -> tuple[float, ...] | None:
-    """The eight numbers of the header's ``chromaticities``, or None if there are none that can be read."""
-    value = frame.header_value(layer, "chromaticities")
-    if value is None:
-        return None
-    if isinstance(value, (tuple, list)) and len(value) == 8 and all(isinstance(one, Real) for one in value):
-        return tuple(float(one) for one in value)
-    log.warning("%s: chromaticities are no eight numbers but %.60r; ignored.", frame.path, value)
-    return None
 
 
 def synthesise_pair(latent: Latent, edited: Latent, tools: Tools) -> tuple[Array, Array]:

@@ -162,10 +162,29 @@ def cut_face(
     sign included, count as missing: they tell nothing of the face, and giving back leaves them alone. Raises FaceError
     if the face lies outside the plate.
     """
+    image, matrix, valid = face_picture(plate, face, colour, exposure, pixel_aspect, tools)
+    size = tools.alignment.resolution
+    if tools.segmenter is not None:
+        matte = tools.segmenter.matte(image)[0]
+    else:
+        square = _squared(face, pixel_aspect)
+        landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
+        matte = landmark_matte(landmarks, size)
+    mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
+    return FaceCrop(image, matrix, matte, mask, valid)
+
+
+def face_picture(
+    plate: Plate, face: Face, colour: PlateColour, exposure: float, pixel_aspect: float, tools: Tools
+) -> tuple[Array, Matrix, Array]:
+    """The face in the generator's framing, without a matte.
+
+    Returns the image (3, R, R) float32 encoded in [-1, 1], ``plate_from_crop`` (3, 3), and the share of each pixel that
+    lies on usable ones of the plate, (1, R, R) in [0, 1]. Raises FaceError if the face lies outside the plate.
+    """
     squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
-    square = replace(face, landmarks=face.landmarks * (pixel_aspect, 1.0))
     try:
-        matrix = squeeze @ plate_from_crop(square, tools.alignment)
+        matrix = squeeze @ plate_from_crop(_squared(face, pixel_aspect), tools.alignment)
     except ValueError as err:
         raise FaceError(
             "The face is too small or its landmarks fall together.",
@@ -187,10 +206,9 @@ def cut_face(
     pixels[~np.isfinite(colours).all(-1)] = np.nan
     picture, valid = crop_plate(pixels, shift @ matrix, size)
     image = (2.0 * picture - 1.0).astype(np.float32)
-    if tools.segmenter is not None:
-        matte = tools.segmenter.matte(image)[0]
-    else:
-        landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
-        matte = landmark_matte(landmarks, size)
-    mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
-    return FaceCrop(image, matrix, matte, mask, valid)
+    return image, matrix, valid
+
+
+def _squared(face: Face, pixel_aspect: float) -> Face:
+    """The face in square pixels."""
+    return replace(face, landmarks=face.landmarks * (pixel_aspect, 1.0))

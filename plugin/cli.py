@@ -15,16 +15,22 @@ from lineament.core.errors import LineamentError
 
 from . import (
     cli_bench,
+    cli_dataset,
     cli_edit,
     cli_faces,
+    cli_farm,
+    cli_farm_run,
     cli_host,
     cli_models,
+    cli_review,
     cli_shot,
     cli_shot_faces,
     cli_shot_render,
+    cli_shot_report,
     cli_shots,
     cli_tools,
     cli_train,
+    cli_tune,
 )
 from .child import settle_threads
 
@@ -47,7 +53,13 @@ app.add_typer(cli_host.host, name="host")
 app.add_typer(cli_shots.shots, name="shots")
 cli_shot.register(app)
 cli_shot_render.register(cli_shot.shot)
+cli_shot_report.register(cli_shot.shot)
+cli_review.register(app)
 cli_shot_faces.register(cli_faces.faces)
+cli_farm.register(app)
+cli_farm_run.register(cli_farm.farm)
+cli_tune.register(app)
+cli_dataset.register(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -29,6 +29,10 @@ Cache = Annotated[
     str | None, option("--cache", help="Folder of analyses; the user's cache folder if not given.")
 ]
 
+OpenJD = Annotated[
+    bool, option("--openjd", help="Print the lines by which Open Job Description follows a task.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the group to the program."""
@@ -41,6 +45,7 @@ def analyse(
     device: Device = None,
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for programs.")] = False,
+    openjd: OpenJD = False,
 ) -> None:
     """Find the shot's faces on every frame, what hides them, one exposure, and their latents; keep it all.
 
@@ -53,17 +58,25 @@ def analyse(
     from lineament.core.tools import open_tools
 
     from .engine import tool_options
+    from .farm_report import AnalysisProgress, engine_told
     from .shot_engine import shot_choices
     from .show_source import split_words
     from .terminal import err, out
 
-    path, rest = split_words(words)
-    chosen = read_show(path).shot(only_shot(rest))
-    plates = shot_plates(chosen)
-    tools = open_tools(tool_options(shot_choices(chosen, device or "cpu")))
-    analysis = analyse_shot(
-        chosen, plates.frames, tools, analysis_cache(cache), on_progress=Teller(err(), len(plates.frames))
-    )
+    with engine_told(openjd) as lines:
+        path, rest = split_words(words)
+        chosen = read_show(path).shot(only_shot(rest))
+        plates = shot_plates(chosen)
+        tools = open_tools(tool_options(shot_choices(chosen, device or "cpu")))
+        teller = Teller(err(), len(plates.frames))
+        stages = AnalysisProgress(lines, 1 + 2 * len(chosen.faces) + bool(chosen.analysis.tune_steps))
+
+        def tell(stage: str, done: int, total: int) -> None:
+            teller(stage, done, total)
+            stages(stage, done, total)
+
+        analysis = analyse_shot(chosen, plates.frames, tools, analysis_cache(cache), on_progress=tell)
+        lines.progress(1, 1)
     if as_json:
         out().print(json.dumps(as_data(analysis)), markup=False)
         return

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .cli_flags import flag, option
-from .cli_shot import Cache, Device, analysis_cache
+from .cli_shot import Cache, Device, OpenJD, analysis_cache
 
 if TYPE_CHECKING:
-    from lineament.core.io.sequences import FramePath
     from lineament.core.shots.shot import Shot
 
     from .batch import Reporter
-    from .shot_engine import ShotOrder
+    from .farm_report import EngineLines
     from .shot_plan import ShotPlan
-    from .shot_run import OrderOf, Prepared, ShotsRun
+    from .shot_render import Total
+    from .shot_run import Prepared, ReportersOf, ShotsRun
 
 Words = Annotated[
     list[str],
@@ -64,6 +64,7 @@ def render(
     detail_clamp: Annotated[float | None, flag("detail_clamp")] = None,
     device: Device = None,
     cache: Cache = None,
+    openjd: OpenJD = False,
 ) -> None:
     """Render shots that were analysed. Frames that are valid stay: run it again to finish or to follow a change.
 
@@ -71,37 +72,43 @@ def render(
     model.
     """
     given = dict(locals())
+    from .farm_report import engine_told
+
+    with engine_told(openjd) as lines:
+        code = _rendered(given, lines)
+    raise typer.Exit(code)
+
+
+def _rendered(given: dict[str, Any], lines: EngineLines) -> int:
+    """What the command does, from its arguments by name; the exit code."""
     from lineament.core.shots.overrides import overridden
     from lineament.core.shots.shot_file import read_show
 
-    from .shot_engine import ShotOpener
+    from .shot_finished import LateOpener, known_shot
+    from .shot_order import orders
     from .shot_run import ShotsJob, ShotsRun, prepare
     from .show_source import split_words
 
-    path, names = split_words(words)
+    path, names = split_words(given["words"])
     if not names or len(set(names)) < len(names):
         raise typer.BadParameter("name each shot once: lineament shot render shots.yaml sh010 sh020")
     show, values = read_show(path), {name: given[name] for name in PARAMETERS}
-    job = ShotsJob(
-        tuple(overridden(show.shot(name), values) for name in names), frames, jobs, keep_going, overwrite
+    shots = tuple(overridden(show.shot(name), values) for name in names)
+    job = ShotsJob(shots, given["frames"], given["jobs"], given["keep_going"], given["overwrite"])
+    prepared = prepare(job)
+    if given["log_json"] is not None:
+        refuse_log(given["log_json"], prepared)
+    order_of = orders(given["device"] or "cpu", analysis_cache(given["cache"]))
+    run = ShotsRun(job, order_of, LateOpener(), known_shot)
+    return (
+        _describe(run, prepared)
+        if given["dry_run"]
+        else render_shots(run.render, path, prepared, given["log_json"], lines)
     )
-    shots = prepare(job)
-    if log_json is not None:
-        _refuse_log(log_json, shots)
-    run = ShotsRun(job, _order_of(device or "cpu", analysis_cache(cache)), ShotOpener())
-    raise typer.Exit(_describe(run, shots) if dry_run else _render(run, path, shots, log_json))
 
 
-def _order_of(device: str, cache: Path) -> OrderOf:
-    from .shot_engine import ShotOrder, shot_choices
-
-    def order(shot: Shot, plates: tuple[FramePath, ...]) -> ShotOrder:
-        return ShotOrder(shot, plates, shot_choices(shot, device), cache)
-
-    return order
-
-
-def _refuse_log(log_json: Path, shots: Sequence[Prepared]) -> None:
+def refuse_log(log_json: Path, shots: Sequence[Prepared]) -> None:
+    """Raise RecipeError for a log that would be a picture or manifest of the shots."""
     from .event_log import refuse_as_log
     from .manifest import manifest_path
 
@@ -111,22 +118,35 @@ def _refuse_log(log_json: Path, shots: Sequence[Prepared]) -> None:
     refuse_as_log(log_json, [*pictures, *(manifest_path(one.shot.output) for one in shots)])
 
 
-def _render(run: ShotsRun, path: Path, shots: Sequence[Prepared], log_json: Path | None) -> int:
+def render_shots(
+    render: Callable[[Sequence[Prepared], ReportersOf], Total],
+    path: Path,
+    shots: Sequence[Prepared],
+    log_json: Path | None,
+    lines: EngineLines,
+    command: str = "lineament shot render",
+) -> int:
+    """Render prepared shots and report them; the exit code. ``command`` is what a person types to go on."""
+    from .farm_report import EngineReporter
     from .shot_run import left_over
     from .terminal import JsonReporter, err, out, reporter_for_terminal
 
+    begun: list[str] = []
+
     def reporters(shot: Shot) -> list[Reporter]:
+        begun.append(shot.name)
         err().print(f"shot {shot.name}", markup=False)
         log = [] if log_json is None else [JsonReporter(log_json, shot=shot.name)]
-        return [reporter_for_terminal(), *log]
+        engine = EngineReporter(lines, shot.name, len(begun) - 1, len(shots))
+        return [reporter_for_terminal(), *log, engine]
 
-    total = run.render(shots, reporters)
-    commands = left_over(path, shots, total)
+    total = render(shots, reporters)
+    commands = left_over(path, shots, total, command)
     if len(shots) > 1:
         complete = len(shots) - len(commands)
         out().print(f"{complete} of {len(shots)} shots complete.", markup=False)
-    for command in commands if len(shots) > 1 else ():
-        out().print(f"To do again: {command}", markup=False)
+    for line in commands if len(shots) > 1 else ():
+        out().print(f"To do again: {line}", markup=False)
     return total.exit_code
 
 

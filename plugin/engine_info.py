@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from importlib import metadata
 from typing import Any
 
 import torch
+from lineament.core.generators.cards import card_sha256
 from lineament.core.generators.package import ModelPackage
 from lineament.core.pipeline import Tools
 
@@ -36,5 +35,4 @@ def describe_tools(tools: Tools) -> dict[str, Any]:
 
 def weights_hash(package: ModelPackage) -> str:
     """SHA-256 over the model's identity and the checksums of all its files, as 64 hex digits."""
-    card = package.card
-    return hashlib.sha256(json.dumps([card.id, card.files], sort_keys=True).encode()).hexdigest()
+    return card_sha256(package.card)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .farm_dask import DaskOptions
 
 LOOPBACK = "127.0.0.1"
+RESTART_S = 10.0
+"""How long a local worker that died may take to come back; then it is replaced."""
 DEATHS = (KilledWorker, NoValidWorkerError)
 """What a task ends with if its worker died."""
 NO_ANSWER = (TimeoutError, builtins.TimeoutError)
@@ -200,6 +202,7 @@ def _settings(folder: str) -> dict[str, Any]:
     return {
         "temporary-directory": folder,
         "distributed.nanny.pre-spawn-environ": environment,
+        "distributed.deploy.lost-worker-timeout": RESTART_S,
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.work-stealing": False,
         "distributed.admin.system-monitor.gil.enabled": False,
@@ -222,8 +225,12 @@ def _process_kept() -> Iterator[None]:
 
 def count_workers(client: Client, resources: Mapping[str, float]) -> tuple[frozenset[str], frozenset[str]]:
     """Addresses of the workers that are there, and of those that take tasks (a worker short of memory takes none for a
-    while) and have the resources."""
+    while) and have the resources. A local cluster is brought back to its size."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
+    if isinstance(client.cluster, SpecCluster) and len(workers) < len(client.cluster.worker_spec):
+        client.cluster.scale(
+            len(client.cluster.worker_spec)
+        )  # Dask gives up a process that dies while it starts
     able = (
         address
         for address, about in workers.items()

@@ -31,7 +31,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_S = 0.5
-"""How often the workers are counted: a new one waits so long for its first task."""
+"""How often the workers are counted."""
+SETTLE_S = 0.4
+"""How long a new worker waits for its first task: Dask starts none again that dies before it has quite begun."""
 FETCH_S = 30.0
 """How long the answer of a task that is done may take to come; after that its worker counts as dead."""
 LEAVE_S = 30.0
@@ -84,6 +86,7 @@ class TaskRun(Generic[T, R]):
         self._heard: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._ready: deque[TaskOutcome[T, R]] = deque()
         self._workers: frozenset[str] = frozenset()
+        self._met: dict[str, float] = {}
         self._counted_at = self._missed_since = 0.0
         self._deaths = self._most = 0
         self._is_any_done = self._is_stopped = False
@@ -136,7 +139,9 @@ class TaskRun(Generic[T, R]):
         if now - self._counted_at < POLL_S and self._workers:
             return
         self._counted_at = now
-        present, self._workers = self._pool.workers()
+        present, able = self._pool.workers()
+        self._met = {address: self._met.get(address, now) for address in able}
+        self._workers = frozenset(one for one, since in self._met.items() if now - since >= SETTLE_S)
         self._most = max(self._most, len(self._workers))
         if self._pool.client.status != "running":
             raise lost(self._pool.options.scheduler)
@@ -144,7 +149,7 @@ class TaskRun(Generic[T, R]):
             job, future = self._flight.pop(address)
             future.cancel()
             self._died(job, address)
-        if self._workers:
+        if able:
             self._missed_since = now
         elif now - (self._missed_since or now) > self._pool.options.wait_s:
             raise no_worker(self._pool.options)
@@ -193,6 +198,7 @@ class TaskRun(Generic[T, R]):
         if answer is None:
             self._counted_at = 0.0
             self._workers -= {address}
+            self._met.pop(address, None)
             self._died(job, address)
             return
         self._is_any_done = True

@@ -2,15 +2,19 @@
 
 A line reaches the disk before its picture gets its name: an output that the manifest does not know was made by
 somebody else, and a line without its picture is only a frame to be rendered again. Many processes may append to one
-manifest; a line that a killed process or a full disk cut short is passed over.
+manifest, on one machine or on several that share a folder; a line that a killed process or a full disk cut short is
+passed over.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +32,10 @@ MAX_BYTES = 1 << 30
 """A million frames; a larger file is none of ours and is not read into memory."""
 _BLOCK = 1 << 20
 _TEXTS = ("plate_sha256", "parameters", "model", "output", "output_sha256")
+
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+_TURN = threading.Lock()
+"""A thread that closes a file ends the locks that other threads of its process hold on it."""
 
 State = Literal["done", "failed"]
 
@@ -65,17 +73,34 @@ class Manifest:
         """Add one line. Raises PlateError if the disk does not take it."""
         data = json.dumps({"format": FORMAT, **vars(line)}, default=str, sort_keys=True).encode("utf-8")
         try:
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                _append(handle, data + b"\n")
-            finally:
-                os.close(handle)
+            with _TURN:
+                handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                try:
+                    _lock(handle, self.path)
+                    _append(handle, data + b"\n")
+                finally:
+                    os.close(handle)  # the lock ends with it
         except OSError as err:
             raise PlateError(
                 f"The manifest cannot be written: {err.strerror or err}.",
                 where=str(self.path),
                 remedy="Check the free space and the permissions; the frame was not written either.",
             ) from err
+
+
+def _lock(handle: int, path: Path) -> None:
+    """Wait for the writers of other machines: NFS keeps two appends at the same time apart only under a lock.
+
+    Where there are no locks, writers of one machine are kept apart all the same.
+    """
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX)
+    except OSError as err:
+        if err.errno not in _NO_LOCKS:
+            raise
+        log.warning(
+            "%s: no locks on this file system (%s); render a shot from one machine only.", path, err.strerror
+        )
 
 
 def _append(handle: int, data: bytes) -> None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from lineament.core.errors import PlateError
 from lineament.core.frame import Frame, Part
 from lineament.core.io import read_frame
+from lineament.core.shots.shot import Shot
 
 Matte = npt.NDArray[np.float32]
 
@@ -74,3 +75,14 @@ def _coverage(part: Part, path: str, channel: str = "") -> Matte:
         )
     values = plane.astype(np.float32)
     return values / np.float32(np.iinfo(plane.dtype).max) if plane.dtype.kind == "u" else values
+
+
+def shot_matte(shot: Shot, file: str, number: int, frame: Frame) -> Matte | None:
+    """The matte that limits a shot's edit on the plate ``frame``: from ``file`` (its ``number`` is that of the plate's
+    own picture), from a channel of the plate where there is no file, None for a shot without a mask."""
+    if shot.mask is None:
+        return None
+    plate = frame.parts[frame.layer(shot.layer).part]
+    if not file:
+        return matte_in(frame, plate, invert=shot.mask.is_inverted, channel=shot.mask.channel)
+    return read_matte(file, number, plate, invert=shot.mask.is_inverted, channel=shot.mask.channel)

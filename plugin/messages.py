@@ -82,10 +82,10 @@ def encode(message: dict[str, Any]) -> bytes:
 
 def decode(line: bytes) -> dict[str, Any]:
     """One line back. Raises HostError if it is not a message."""
-    cause: ValueError | None = None
+    cause: Exception | None = None
     try:
         message = json.loads(line.decode("utf-8"))
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         message, cause = None, err
     if not isinstance(message, dict) or "type" not in message:
         raise HostError(

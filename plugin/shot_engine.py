@@ -4,18 +4,15 @@ torch."""
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lineament.core.directions.apply import check_strength
 from lineament.core.errors import LineamentError
 from lineament.core.frame import Frame, Part
-from lineament.core.io.sequences import FramePath
 from lineament.core.pipeline import Tools, open_tools
 from lineament.core.shots.analysis import Analysis
+from lineament.core.shots.analysis_receipt import note_analysis
 from lineament.core.shots.analysis_store import load_analysis
 from lineament.core.shots.plates import placed
 from lineament.core.shots.render import FaceReport, render_shot_frame, tools_for
@@ -23,33 +20,13 @@ from lineament.core.shots.shot import FaceEdit, MaskSource, Shot
 
 from .engine import tool_options
 from .engine_info import weights_hash
-from .manifest import file_sha256
 from .matte import Matte
 from .messages import ToolChoices
 from .shot_frame import Rendered
-
-
-@dataclass(frozen=True)
-class ShotOrder:
-    """What a process must know to open a shot: its ``plates`` are those of the whole shot, ``cache`` holds its
-    analysis, ``choices`` are the tools."""
-
-    shot: Shot
-    plates: tuple[FramePath, ...]
-    choices: ToolChoices
-    cache: Path
-
-
-def shot_choices(shot: Shot, device: str = "cpu") -> ToolChoices:
-    """The tools of a shot, for analysing and rendering alike."""
-    return ToolChoices(
-        model=shot.model,
-        inverter=shot.analysis.inverter,
-        device=device,
-        locator=shot.locator,
-        ocio=shot.ocio,
-        seed=shot.seed,
-    )
+from .shot_order import ShotOrder as ShotOrder
+from .shot_order import config_hash, parameters_of
+from .shot_order import orders as orders
+from .shot_order import shot_choices as shot_choices
 
 
 class ShotOpener:
@@ -66,6 +43,7 @@ class ShotOpener:
         for face in order.shot.faces:
             check_moves(face, order.shot, tools)
         analysis = load_analysis(order.cache, order.shot, order.plates, tools)
+        note_analysis(order.cache, order.shot, order.plates, analysis.key)
         return AnalysedShot(order.shot, analysis, tools_for(tools, analysis), weights_hash(tools.package))
 
     def tools(self, choices: ToolChoices) -> Tools:
@@ -87,17 +65,13 @@ class AnalysedShot:
         self.model = model
         self.mask: MaskSource | None = shot.mask
         self._shot, self._analysis, self._tools = shot, analysis, tools
-        self._ocio = _config_hash(shot.ocio)
+        self._config = config_hash(shot.ocio)
 
     def parameters(self, number: int, source: int) -> Mapping[str, Any]:
         """The edit of one frame: strengths at its number, and the analysis that it is rendered from."""
-        shot, analysis = self._shot, self._analysis
-        return {
-            "analysis": [analysis.key, analysis.digest, analysis.render_id],
-            "frame": [number, source],
-            "colour": [shot.layer, shot.colourspace, self._ocio, shot.pixel_aspect],
-            "faces": [_edit(face, number) for face in shot.faces],
-        }
+        analysis = self._analysis
+        used = (analysis.key, analysis.digest, analysis.render_id)
+        return parameters_of(self._shot, used, self._config, number, source)
 
     def plate_sha256(self, number: int) -> str:
         """The plate that the frame was analysed on. Raises DataError for a frame that was not."""
@@ -125,12 +99,6 @@ def check_moves(face: FaceEdit, shot: Shot, tools: Tools) -> None:
             raise placed(err, shot, f"faces.{face.name}.strengths.{move.attribute}", "strengths") from err
 
 
-def _edit(face: FaceEdit, number: int) -> list[Any]:
-    """What is done to a face in one frame, as plain data."""
-    recipe = face.recipe
-    return [face.name, recipe.strengths_at(number), recipe.mix, recipe.mask_feather, recipe.detail_clamp]
-
-
 def _report(face: FaceReport) -> dict[str, Any]:
     return {
         "name": face.name,
@@ -139,9 +107,3 @@ def _report(face: FaceReport) -> dict[str, Any]:
         "covered": round(float(face.covered), 6),
         "composite": {name: int(count) for name, count in dataclasses.asdict(face.composite).items()},
     }
-
-
-def _config_hash(ocio: str) -> str:
-    """The OCIO config that is named, or the environment's: a file by its bytes, a built-in one by its name."""
-    name = ocio or os.environ.get("OCIO", "")
-    return file_sha256(name) if name and Path(name).is_file() else name

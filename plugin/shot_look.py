@@ -10,14 +10,17 @@ from pathlib import Path
 
 from lineament.core.errors import LineamentError, RecipeError
 from lineament.core.frame import Frame, Part
-from lineament.core.io import read_frame
+from lineament.core.generators.cards import find_package
+from lineament.core.io import peek_frame
 from lineament.core.io.sequences import FramePath, frame_path
+from lineament.core.plate_colour import plate_colour
+from lineament.core.shots.attributes import read_limits
 from lineament.core.shots.check import Limits, Lookups
 from lineament.core.shots.plates import place_of, placed
 from lineament.core.shots.shot import Box, Shot, Show
 from lineament.core.shots.shot_file import Problem
 
-from .matte import matte_in, read_matte
+from .matte import matte_in
 from .plan import refuse_unwritable
 
 
@@ -29,18 +32,22 @@ def lookups() -> Lookups:
 @functools.lru_cache(maxsize=8)
 def attributes_of(model: str) -> Limits:
     """The attributes of a model package with the limits of their strengths in sigma. Raises GeneratorError."""
-    from lineament.core.directions.library import load_library  # loads torch
-    from lineament.core.generators.package import load_package, open_package
+    if model == "tiny":
+        from lineament.core.directions.library import load_library
+        from lineament.core.generators.package import load_package  # loads torch; it has no card on disk
 
-    package = load_package(model) if model == "tiny" else open_package(model)
-    return {direction.name: direction.limits for direction in load_library(package).directions}
+        return {
+            direction.name: direction.limits for direction in load_library(load_package(model)).directions
+        }
+    return read_limits(find_package(model))
 
 
 def look_at(shot: Shot, first: FramePath) -> list[str]:
-    """Open the first plate: layer, colour space, mask and box must fit it. Returns warnings; raises LineamentError."""
-    from lineament.core.pipeline import plate_colour  # loads torch
+    """Open the first plate: layer, colour space, mask and box must fit it. Returns warnings; raises LineamentError.
 
-    frame = read_frame(first.path, first.number)
+    Of an EXR only the ends are decoded; damage in between is found when the frame is rendered.
+    """
+    frame = peek_frame(first.path, first.number)
     layer = frame.layer(shot.layer)
     part = frame.parts[layer.part]
     plate_colour(frame, layer, shot.faces[0].recipe, shot.ocio)
@@ -59,7 +66,7 @@ def _check_mask(shot: Shot, first: FramePath, frame: Frame, plate: Part) -> None
             matte_in(frame, plate, channel=mask.channel)
         elif mask is not None and frame_path(mask.pattern, first.source_number).is_file():
             path = frame_path(mask.pattern, first.source_number)
-            read_matte(str(path), first.source_number, plate, channel=mask.channel)
+            matte_in(peek_frame(path, first.source_number), plate, channel=mask.channel)
     except LineamentError as err:  # a mask that is missing was told by its frames
         raise placed(err, shot, "mask.channel", "mask") from err
 

@@ -56,8 +56,16 @@ def shot_requests(shot: Shot, plates: Sequence[FramePath], frames_expr: str = ""
     """
     chosen = _chosen(shot, plates, frames_expr)
     shot_outputs(shot, plates)  # one file for all frames is refused, however few are asked for
-    outputs, masks = shot_outputs(shot, chosen), shot_masks(shot, chosen)
-    requests = tuple(
+    requests = requests_of(shot, chosen)
+    _refuse_outputs(shot, plates, requests)
+    return requests
+
+
+def requests_of(shot: Shot, frames: Sequence[FramePath]) -> tuple[FrameRequest, ...]:
+    """What rendering these frames would be asked, without a look at what it would overwrite. Raises RecipeError, and
+    PlateError for masks that are missing."""
+    outputs, masks = shot_outputs(shot, frames), shot_masks(shot, frames)
+    return tuple(
         FrameRequest(
             *(str(frame.path), str(output), frame.number, EditRecipe()),
             source=frame.source_number,
@@ -65,10 +73,8 @@ def shot_requests(shot: Shot, plates: Sequence[FramePath], frames_expr: str = ""
             invert_matte=shot.mask is not None and shot.mask.is_inverted,
             pixel_aspect=shot.pixel_aspect,
         )
-        for frame, output, mask in zip(chosen, outputs, masks, strict=True)
+        for frame, output, mask in zip(frames, outputs, masks, strict=True)
     )
-    _refuse_outputs(shot, plates, requests)
-    return requests
 
 
 def make_shot_plan(
@@ -80,7 +86,7 @@ def make_shot_plan(
         reasons = ["--overwrite"] * len(requests)
     else:
         done = read_manifest(manifest).done
-        lines = [_line_of(request, done) for request in requests]
+        lines = [line_of(request, done) for request in requests]
         unknown = [request for request, line in zip(requests, lines, strict=True) if line is None]
         _refuse_foreign(shot, unknown, manifest)
         with ThreadPoolExecutor(CHECKERS) as pool:
@@ -91,6 +97,13 @@ def make_shot_plan(
     left = tuple((request, reason) for request, reason in pairs if reason)
     plan = Plan(tuple(request for request, _ in left), skipped, held, skipped_because="they are valid")
     return ShotPlan(shot, plan, manifest, tuple(reason for _, reason in left))
+
+
+def has_all(shot: Shot, requests: Sequence[FrameRequest]) -> bool:
+    """Whether every output is there and in the manifest, be they valid or not; cheap. Raises PlateError for a manifest
+    that may not be read."""
+    done = read_manifest(manifest_path(shot.output)).done
+    return all(line_of(one, done) is not None and Path(one.output).is_file() for one in requests)
 
 
 def why_render(request: FrameRequest, line: ManifestLine | None, renderer: ShotRenderer) -> str:
@@ -179,7 +192,7 @@ def _suffix(path: str) -> str:
     return Path(path).suffix.lower()
 
 
-def _line_of(request: FrameRequest, done: Mapping[int, ManifestLine]) -> ManifestLine | None:
+def line_of(request: FrameRequest, done: Mapping[int, ManifestLine]) -> ManifestLine | None:
     """The manifest's line of this very output; another pattern may share the manifest."""
     line = done.get(request.number)
     return line if line is not None and line.output == Path(request.output).name else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,33 @@ class Done:
     warnings: tuple[str, ...]
 
 
+Check = Callable[[Show, Show], None]
+"""Looks at a show before and after a change, and raises LineamentError to keep it from being written."""
+
+
 def change_show(path: Path, shot: str, texts: Sequence[str], face: str = "") -> Done:
     """Apply ``name=value`` texts to one shot, or to the defaults if ``shot`` is "", and write the file.
 
     The whole file is read again with the changes and must be right, attributes and limits included, before it is
     written. Raises RecipeError with the file as it was.
     """
-    assignments = [assignment(text, face) for text in texts]
+    return write_assignments(path, shot, [assignment(text, face) for text in texts], face)
+
+
+def write_assignments(
+    path: Path,
+    shot: str,
+    assignments: Sequence[Assignment],
+    face: str = "",
+    check: Check = lambda before, after: None,
+) -> Done:
+    """As ``change_show``, with changes that were read already and may belong to several faces of the shot.
+
+    ``check`` has the last word before the file is written.
+    """
     _refuse_twice(assignments)
     if path.suffix.lower() in TIMELINES:
-        return _change_timeline(path, shot, assignments, face)
+        return _change_timeline(path, shot, assignments, face, check)
     document = read_document(path)
     before = show_from(document)
     _expect(before, shot, face)
@@ -42,13 +59,17 @@ def change_show(path: Path, shot: str, texts: Sequence[str], face: str = "") -> 
     changed = document
     for each in assignments:
         changed = with_value(changed, (*place, *each.place), each.value)
-    done = _done(before, show_from(changed), shot, assignments)
+    after = show_from(changed)
+    done = _done(before, after, shot, assignments)
+    check(before, after)
     if changed.text != document.text:
         write_text(path, changed.text.replace("\n", document.newline))
     return done
 
 
-def _change_timeline(path: Path, shot: str, assignments: Sequence[Assignment], face: str) -> Done:
+def _change_timeline(
+    path: Path, shot: str, assignments: Sequence[Assignment], face: str, check: Check
+) -> Done:
     from lineament.core.shots.timeline import content_of, parse_timeline, read_timeline, timeline_from
     from lineament.core.shots.timeline_file import head_of, settings_of, with_settings, write_timeline
 
@@ -63,6 +84,7 @@ def _change_timeline(path: Path, shot: str, assignments: Sequence[Assignment], f
     text = with_settings(timeline, {shot: own} if shot else {}, head if not shot else None)
     after = show_from(timeline_from(parse_timeline(text, path), path).document)
     done = _done(before, after, shot, assignments)
+    check(before, after)
     if text != content_of(path):
         write_timeline(path, text, path)
     return done

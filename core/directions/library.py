@@ -18,10 +18,7 @@ from torch import Tensor
 from ..errors import GeneratorError, RecipeError
 from ..generators.base import GeneratorCard
 from ..latent import Direction
-
-NUMBERS_FILE = "directions.safetensors"
-CARDS_FILE = "directions.json"
-SCHEMA_VERSION = 1
+from .limits import CARDS_FILE, NUMBERS_FILE, SCHEMA_VERSION, check_origin, unreadable
 
 
 class Package(Protocol):
@@ -122,29 +119,7 @@ def load_library(package: Package) -> DirectionLibrary:
         directions = tuple(restored(entry, tensors, package.card) for entry in content["directions"])
         return DirectionLibrary(directions, package.card.id)
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise GeneratorError(
-            f"The directions cannot be read: {type(err).__name__}: {err}.",
-            where=where,
-            remedy="Install the model again, or find the directions again.",
-        ) from err
-
-
-def check_origin(content: Mapping[str, Any], generator_id: str, where: str) -> None:
-    """Raise GeneratorError unless a document has our version and was made on this generator."""
-    if content["schema_version"] != SCHEMA_VERSION:
-        raise GeneratorError(
-            f"The directions have schema version {content['schema_version']}; "
-            f"this release reads {SCHEMA_VERSION}.",
-            where=where,
-            remedy="Use the release that wrote them, or find the directions again.",
-        )
-    if content["generator_id"] != generator_id:
-        raise GeneratorError(
-            f"The directions were found on generator {str(content['generator_id'])[:12]}, "
-            f"but this model is {generator_id[:12]}.",
-            where=where,
-            remedy="Find the directions again on this model.",
-        )
+        raise unreadable(err, where) from err
 
 
 def restored(entry: Mapping[str, Any], tensors: Mapping[str, Tensor], card: GeneratorCard) -> Direction:

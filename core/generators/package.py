@@ -7,29 +7,34 @@ bytes that were hashed. Nothing here can read a pickle.
 from __future__ import annotations
 
 import hashlib
-import os
-import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ..atomic import write_atomically
 from ..errors import GeneratorError
 from .base import GeneratorCard
+from .cards import (
+    CARD,
+    EMBEDDED,
+    FOREIGN_SUFFIXES,
+    SCHEMA_VERSION,
+    available_models,
+    find_package,
+    model_folders,
+    read_card,
+    verified_bytes,
+)
 from .package_files import (
-    MAX_CARD_BYTES,
-    MAX_FILE_BYTES,
     damaged,
     from_safetensors,
     one_line,
     parse_json,
-    read_bytes,
     to_json,
     to_safetensors,
     write_folder,
@@ -38,12 +43,25 @@ from .registry import architecture_named
 from .stylegan2 import StyleGAN2, generator_id
 from .tiny import build_tiny
 
-CARD = "card.json"
 WEIGHTS = "generator.safetensors"
-SCHEMA_VERSION = 1
-EMBEDDED = Path(__file__).resolve().parent.parent / "models"
-FOREIGN_SUFFIXES = (".pkl", ".pickle", ".pt", ".pth", ".ckpt")
-_CARD_ADAPTER = TypeAdapter(GeneratorCard)
+
+__all__ = [
+    "CARD",
+    "EMBEDDED",
+    "FOREIGN_SUFFIXES",
+    "SCHEMA_VERSION",
+    "WEIGHTS",
+    "ModelPackage",
+    "add_files",
+    "available_models",
+    "find_package",
+    "load_model",
+    "load_package",
+    "model_folders",
+    "open_package",
+    "read_card",
+    "save_package",
+]
 
 
 @dataclass(frozen=True)
@@ -84,23 +102,7 @@ class ModelPackage:
             self._verified(filename)
 
     def _verified(self, filename: str) -> bytes:
-        if filename not in self.card.files:
-            listed = ", ".join(sorted(self.card.files)) or "none"
-            raise GeneratorError(
-                f'The model "{self.card.name}" has no {filename}.',
-                where=str(self.folder),
-                remedy=f"Its files: {listed}.",
-            )
-        path = self.folder / filename
-        data = read_bytes(path, MAX_FILE_BYTES)
-        found = hashlib.sha256(data).hexdigest()
-        if found != self.card.files[filename]:
-            raise damaged(
-                f"{filename} is not the file that the card describes (SHA-256 {found[:12]}, expected "
-                f"{self.card.files[filename][:12]}).",
-                str(path),
-            )
-        return data
+        return verified_bytes(self.folder, self.card, filename)
 
 
 def load_model(path_or_name: str | Path = "default") -> StyleGAN2:
@@ -126,77 +128,6 @@ def open_package(path_or_name: str | Path) -> ModelPackage:
     """A package on disk with only its card read: for those who want its other files, not its generator."""
     folder = find_package(path_or_name)
     return ModelPackage(folder, read_card(folder))
-
-
-def model_folders() -> list[Path]:
-    """Where named models are looked for, first match wins."""
-    folders = [EMBEDDED]
-    if named := os.environ.get("LINEAMENT_MODELS"):
-        folders += [Path(part).expanduser() for part in named.split(os.pathsep) if part]
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return [*folders, Path(data).expanduser() / "lineament" / "models"]
-
-
-def available_models() -> dict[str, Path]:
-    """Name -> folder of every model that can be loaded by name, besides "tiny"."""
-    found: dict[str, Path] = {}
-    for parent in model_folders():
-        children = sorted(parent.iterdir()) if parent.is_dir() else []
-        for folder in children:
-            if (folder / CARD).is_file():
-                found.setdefault(folder.name, folder)
-    return found
-
-
-def find_package(path_or_name: str | Path) -> Path:
-    """The folder that a path or name stands for. Raises GeneratorError that says what to do instead."""
-    named = available_models()
-    if str(path_or_name) in named:
-        return named[str(path_or_name)]
-    path = Path(path_or_name).expanduser()
-    if path.is_dir():
-        if (path / CARD).is_file():
-            return path
-        raise GeneratorError(f"{path} has no {CARD}, so it is no model package.", remedy=_available(named))
-    if path.is_file() or path.suffix in FOREIGN_SUFFIXES:
-        if path.name == CARD or path.suffix == ".safetensors":
-            raise GeneratorError(f"{path} is a part of a model package.", remedy="Name its folder instead.")
-        raise GeneratorError(
-            f"{path} is a foreign checkpoint; only model packages are loaded.",
-            remedy=f"Run: lineament model import {shlex.quote(str(path))} -o {shlex.quote(path.stem)}",
-        )
-    raise GeneratorError(f'There is no model "{path_or_name}".', remedy=_available(named))
-
-
-def _available(named: Mapping[str, Path]) -> str:
-    return f"Available: {', '.join([*named, 'tiny'])}; or give the folder of a model package."
-
-
-def read_card(folder: str | Path) -> GeneratorCard:
-    """The validated card of a package folder; weights are not touched."""
-    path = Path(folder) / CARD
-    data = read_bytes(path, MAX_CARD_BYTES)
-    values = parse_json(data, str(path))
-    known = {entry.name for entry in fields(GeneratorCard)}
-    if not isinstance(values, dict) or values.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        raise GeneratorError(
-            f"The model card has schema version {version}; this release reads {SCHEMA_VERSION}.",
-            where=str(path),
-            remedy="Update Lineament, or import the model again.",
-        )
-    if unknown := sorted(values.keys() - known):
-        raise damaged(f'The model card has the unknown key "{unknown[0]}".', str(path))
-    try:
-        card = _CARD_ADAPTER.validate_json(data, strict=True)
-    except ValidationError as err:
-        first = err.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise damaged(f'The model card\'s "{place}" is wrong: {first["msg"]}.', str(path)) from err
-    for filename in card.files:
-        if Path(filename).name != filename or filename in ("", ".", "..", CARD):
-            raise damaged(f"The model card lists {filename!a}, which is no plain file name.", str(path))
-    return card
 
 
 def save_package(

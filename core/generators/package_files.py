@@ -8,16 +8,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as parse_safetensors
-from safetensors.torch import save as format_safetensors
-from torch import Tensor
 
 from ..atomic import write_atomically
 from ..errors import GeneratorError
+
+if TYPE_CHECKING:  # torch takes longer to load than a card; who only wants that does without
+    from torch import Tensor
 
 MAX_CARD_BYTES = 1 << 20
 MAX_FILE_BYTES = 4 << 30
@@ -27,6 +26,8 @@ MAX_TENSORS = 10_000
 
 def from_safetensors(data: bytes, where: str) -> dict[str, Tensor]:
     """The tensors in the bytes of a safetensors file, as stored."""
+    from safetensors.torch import load as parse_safetensors
+
     check_header(data, where)
     try:
         return parse_safetensors(data)
@@ -36,6 +37,8 @@ def from_safetensors(data: bytes, where: str) -> dict[str, Tensor]:
 
 def to_safetensors(tensors: Mapping[str, Tensor]) -> bytes:
     """Tensors as the bytes of a safetensors file."""
+    from safetensors.torch import save as format_safetensors
+
     return format_safetensors(
         {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     )
@@ -81,6 +84,8 @@ def package_errors(where: str) -> Iterator[None]:
 
     A file may be the very one that the card lists and still not hold what its name promises.
     """
+    import torch
+
     try:
         yield
     except torch.OutOfMemoryError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import PlateError
 from ..frame import Frame
 from .exr import read_exr, write_exr
+from .exr_peek import peek_exr
 from .files import refuse_same_file
 from .sequences import FramePath, format_frames, frame_path, resolve
 from .stills import FORMATS, read_still, write_still
@@ -17,6 +18,7 @@ __all__ = [
     "FramePath",
     "format_frames",
     "frame_path",
+    "peek_frame",
     "read_frame",
     "refuse_same_file",
     "resolve",
@@ -41,6 +43,13 @@ def read_frame(path: str | Path, number: int | None = None) -> Frame:
         return read_exr(path, number)
     _check_suffix(path)
     return read_still(path, number)
+
+
+def peek_frame(path: str | Path, number: int) -> Frame:
+    """``read_frame`` for those who want size, channels and header: an EXR's pixels are zeros, whatever they are, and
+    only its ends are decoded. Raises PlateError."""
+    path = Path(path)
+    return peek_exr(path, number) if path.suffix.lower() == ".exr" else read_frame(path, number)
 
 
 def write_frame(

@@ -38,9 +38,12 @@ oiio.attribute("limits:resolution", MAX_RESOLUTION)
 oiio.attribute("limits:channels", MAX_CHANNELS)
 
 _LOSSLESS = ("none", "rle", "zips", "zip", "piz", "zstd", "htj2k32", "htj2k256", "pxr24")
-_DTYPES = {"half": np.float16, "float": np.float32, "uint32": np.uint32, "uint": np.uint32}
+DTYPES = {"half": np.float16, "float": np.float32, "uint32": np.uint32, "uint": np.uint32}
 _KINDS = {"float16": "half", "float32": "float", "uint32": "uint"}
 _NEW_CODEC = "zips"
+ReadRun = Callable[
+    [oiio.ImageInput, Path, int, Sequence[str], Sequence[int], str], dict[str, Plane]
+]  # picture, path, part, names, channels of one format, the format
 _LIBRARY_ERRORS = (RuntimeError, ValueError, TypeError, MemoryError, OverflowError, OSError, AttributeError)
 
 
@@ -84,6 +87,11 @@ def damaged(path: Path, reason: str) -> PlateError:
 
 def read_exr(path: Path, number: int) -> Frame:
     """Return every part, channel and header field of the EXR at ``path``; raise PlateError if unreadable."""
+    return read_parts(path, number, _read_run)
+
+
+def read_parts(path: Path, number: int, read_run: ReadRun) -> Frame:
+    """``read_exr`` with another way to get neighbouring channels of one format."""
     _refuse_large_header(path)
     picture = open_for_reading(path)
     with (
@@ -95,7 +103,9 @@ def read_exr(path: Path, number: int) -> Frame:
         headers = exr_header.parse(path)
         if headers.flags & exr_header.DEEP:
             raise _deep(path)
-        parts = tuple(_read_part(picture, path, index, header) for index, header in enumerate(headers.parts))
+        parts = tuple(
+            _read_part(picture, path, index, header, read_run) for index, header in enumerate(headers.parts)
+        )
     return Frame(parts, number, str(path), "exr")
 
 
@@ -147,7 +157,9 @@ def _refuse_large_header(path: Path) -> None:
         return
 
 
-def _read_part(picture: oiio.ImageInput, path: Path, index: int, header: tuple[Attribute, ...]) -> Part:
+def _read_part(
+    picture: oiio.ImageInput, path: Path, index: int, header: tuple[Attribute, ...], read_run: ReadRun
+) -> Part:
     if not picture.seek_subimage(index, 0):
         raise damaged(path, picture.geterror())
     spec = picture.spec()
@@ -166,7 +178,7 @@ def _read_part(picture: oiio.ImageInput, path: Path, index: int, header: tuple[A
     formats = [str(spec.channelformat(channel)) for channel in range(spec.nchannels)]
     for kind, run in groupby(range(len(names)), key=lambda channel: formats[channel]):
         channels = list(run)
-        planes.update(_read_run(picture, path, index, names, channels, kind))
+        planes.update(read_run(picture, path, index, names, channels, kind))
     name = next((str(field.value) for field in header if field.name == "name"), "")
     return Part(
         name=name,
@@ -187,13 +199,13 @@ def _read_run(
     picture: oiio.ImageInput, path: Path, index: int, names: Sequence[str], channels: Sequence[int], kind: str
 ) -> dict[str, Plane]:
     """Read neighbouring channels of one number format; the planes are read-only views of one array."""
-    if kind not in _DTYPES:
+    if kind not in DTYPES:
         raise damaged(path, f"channel {names[channels[0]]!r} has the format {kind}")
     spec = picture.spec()
     pixels: Any = picture.read_image(index, 0, channels[0], channels[-1] + 1, oiio.TypeDesc(kind))
     if pixels is None:
         raise damaged(path, picture.geterror())
-    if pixels.shape != (spec.height, spec.width, len(channels)) or pixels.dtype != _DTYPES[kind]:
+    if pixels.shape != (spec.height, spec.width, len(channels)) or pixels.dtype != DTYPES[kind]:
         raise damaged(path, f"{pixels.shape} {pixels.dtype} pixels were decoded")
     pixels.flags.writeable = False
     return {names[channel]: pixels[..., offset] for offset, channel in enumerate(channels)}

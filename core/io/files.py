@@ -37,31 +37,50 @@ def overwritten(sources: Iterable[str | Path], targets: Iterable[str | Path]) ->
     """
     names: set[str] = set()
     identities: set[tuple[int, int]] = set()
+    folders: dict[str, tuple[str, bool]] = {}
     for source in sources:
-        name, identity = _identity(source)
+        name, identity = _identity(source, folders)
         names.add(name)
         identities |= {identity} if identity else set()
     for target in targets:
-        name, identity = _identity(target)
+        name, identity = _identity(target, folders)
         if name in names or identity in identities:
             return Path(target)
     return None
 
 
-def _identity(path: str | Path) -> tuple[str, tuple[int, int] | None]:
-    """The path without links, and device and inode of the file if there is one."""
+def _identity(path: str | Path, folders: dict[str, tuple[str, bool]]) -> tuple[str, tuple[int, int] | None]:
+    """The path without links, and device and inode of the file if there is one.
+
+    ``folders`` remembers where each folder really lies and whether it is there, for a shot has many files in few.
+    """
+    folder, last = os.path.split(path)
     try:
-        name = str(Path(path).resolve())
-        status = Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return name, None
+        if last in ("", ".", ".."):
+            return str(Path(path).resolve()), None
+        if folder not in folders:
+            real = Path(folder).resolve()
+            folders[folder] = (str(real), real.is_dir())
+        name, is_there = folders[folder]
+        name = f"{name}/{last}"
+        try:
+            status = os.lstat(path) if is_there else None
+            if status is None or not stat.S_ISLNK(status.st_mode):
+                return name, None if status is None else _inode(status)
+            name = str(Path(path).resolve())
+            return name, _inode(Path(path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return name, None
     except (OSError, ValueError, RuntimeError) as err:  # RuntimeError: a loop of links before Python 3.13
         raise PlateError(
             f"Cannot tell whether {str(path)!r} is a plate: {err}.",
             where=str(path),
             remedy="Give plain paths to existing folders that you may read.",
         ) from err
-    return name, (status.st_dev, status.st_ino) if status.st_ino else None
+
+
+def _inode(status: os.stat_result) -> tuple[int, int] | None:
+    return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
 @contextlib.contextmanager

@@ -54,6 +54,11 @@ def with_text(notes: bytes, keyword: str, text: str) -> bytes:
     return b"".join([*kept, _chunk(b"iTXt", name + bytes(5) + text.encode("utf-8", "replace"))])
 
 
+def without(notes: bytes, kind: bytes) -> bytes:
+    """Return ``notes`` without the chunks of one kind."""
+    return b"".join(chunk for name, chunk in _split(notes) if name != kind)
+
+
 def _rewrite(path: Path, chunks: list[bytes], notes: bytes) -> None:
     """Write the file anew, with ``notes`` after the first chunk: before palette and pixels all may stand."""
     path.write_bytes(b"".join([_MAGIC, chunks[0], notes, *chunks[1:]]))

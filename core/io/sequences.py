@@ -9,9 +9,10 @@ is every name that exists exactly as it is given.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -62,7 +63,13 @@ def resolve(
         raise ValueError(f"missing must be error, skip or hold, not {missing!r}")
     if not has_token(pattern):
         return _resolve_still(Path(pattern), frames_expr)
-    on_disk = _frames_on_disk(pattern)
+    return pick(pattern, frames_on_disk(pattern), frames_expr, missing)
+
+
+def pick(
+    pattern: str | Path, on_disk: Mapping[int, Path], frames_expr: str, missing: MissingPolicy
+) -> tuple[FramePath, ...]:
+    """``resolve`` for a pattern whose files on disk, in rising order, are known."""
     wanted = parse_frames(frames_expr) if frames_expr.strip() else tuple(on_disk)
     absent = [number for number in wanted if number not in on_disk]
     nothing_left = len(absent) == len(wanted) and missing != "hold"
@@ -80,6 +87,17 @@ def frame_path(pattern: str | Path, number: int) -> Path:
     path = Path(pattern)
     token = _token(path)
     return path if token is None or _exists(path) else _with_number(path, token, number)
+
+
+def frame_paths(pattern: str | Path, numbers: Iterable[int]) -> tuple[Path, ...]:
+    """``frame_path`` of many frames, with one look at the disk."""
+    path = Path(pattern)
+    token = _token(path)
+    if token is None or _exists(path):
+        return (path,) * len(tuple(numbers))
+    before, after = path.name[: token.start()], path.name[token.end() :]
+    folder, digits = path.parent, _padding(token)
+    return tuple(folder / f"{before}{number:0{digits}d}{after}" for number in numbers)
 
 
 def has_token(pattern: str | Path) -> bool:
@@ -169,29 +187,27 @@ def _padding(token: re.Match[str]) -> int:
     return int(percent or houdini or 1)
 
 
-def _frames_on_disk(pattern: str | Path) -> dict[int, Path]:
+def frames_on_disk(pattern: str | Path) -> dict[int, Path]:
     """Return number -> path of every file that the pattern itself would produce, in ascending order."""
     path = Path(pattern)
     name, token = path.name, _token(path)
     if token is None:
         return {}
-    shape = re.compile(re.escape(name[: token.start()]) + r"(-?\d+)" + re.escape(name[token.end() :]))
-    found: dict[int, Path] = {}
+    shape = re.compile(re.escape(name[: token.start()]) + r"(-?\d{1,11})" + re.escape(name[token.end() :]))
     try:
-        entries = list(path.parent.iterdir()) if path.parent.is_dir() else []
+        names = os.listdir(path.parent) if path.parent.is_dir() else []  # noqa: PTH208 - no Path for every other file
     except (OSError, ValueError) as err:
         raise PlateError(
             f"Cannot list the folder: {err}.", where=str(pattern), remedy="Check its permissions."
         ) from err
-    for entry in entries:
-        digits = shape.fullmatch(entry.name)
-        if (
-            digits
-            and len(digits.group(1)) < 12
-            and _with_number(path, token, int(digits.group(1))).name == entry.name
-        ):
-            found[int(digits.group(1))] = entry
-    return dict(sorted(found.items()))
+    padding = _padding(token)
+    numbers: list[int] = []
+    for one in names:
+        digits = shape.fullmatch(one)
+        if digits and digits[1] == f"{int(digits[1]):0{padding}d}":
+            numbers.append(int(digits[1]))
+    numbers.sort()
+    return dict(zip(numbers, frame_paths(pattern, numbers), strict=True))
 
 
 def _resolve_still(path: Path, frames_expr: str) -> tuple[FramePath, ...]:
@@ -207,7 +223,7 @@ def _resolve_still(path: Path, frames_expr: str) -> tuple[FramePath, ...]:
 
 
 def _absent(
-    pattern: str | Path, absent: list[int], on_disk: dict[int, Path], missing: MissingPolicy
+    pattern: str | Path, absent: list[int], on_disk: Mapping[int, Path], missing: MissingPolicy
 ) -> PlateError:
     if not on_disk:
         return PlateError(

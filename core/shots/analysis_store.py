@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -25,18 +25,20 @@ from ..atomic import write_atomically
 from ..errors import DataError, PlateError
 from ..faces.track import TrackLocator
 from ..io.sequences import FramePath, format_frames
-from ..tools import Tools
 from .analysis import Analysis, FaceAnalysis, FaceTrack, PlateIdentity
 from .shot import Shot
 
-FORMAT = "lineament-analysis-1"
+if TYPE_CHECKING:  # loads torch, which who only asks whether a shot is finished does without
+    from ..tools import Tools
+
+FORMAT = "lineament-analysis-2"
 """Raise it whenever the same shot and settings give another analysis."""
 DOCUMENT, LATENTS, TUNING, WORK = "analysis.json", "latents.safetensors", "tune.safetensors", "work"
 MODEL_FILES = ("encoder.safetensors", "locator.safetensors", "segmenter.safetensors", "wstats.safetensors")
 AGAIN = 'Analyse the shot again with "lineament shot analyse".'
 _DEVICE = re.compile(r" device=[a-z]+")
 """Part of an inverter's key, but not of a shot's: what was analysed on one machine is rendered on all."""
-_PLATES = TypeAdapter(tuple[PlateIdentity, ...])
+PLATES = TypeAdapter(tuple[PlateIdentity, ...])
 
 
 def analysis_key(shot: Shot, plates: Sequence[FramePath], tools: Tools) -> str:
@@ -52,7 +54,7 @@ def analysis_key(shot: Shot, plates: Sequence[FramePath], tools: Tools) -> str:
         "format": FORMAT,
         "plates": [(plate.number, plate.source_number, str(plate.path.absolute())) for plate in plates],
         "faces": faces,
-        "tracks": [_digest_of(Path(track)) for track in tracks],
+        "tracks": [file_digest(Path(track)) for track in tracks],
         "settings": asdict(shot.analysis),
         "picture": (shot.layer, shot.colourspace, shot.pixel_aspect, tools.ocio, shot.locator, shot.seed),
         "model": (card.id, {name: card.files.get(name, "") for name in MODEL_FILES}),
@@ -72,7 +74,7 @@ def locator_key(tools: Tools) -> str:
     return f"{name} {track.size} {hashlib.sha256(json.dumps(points).encode()).hexdigest()}"
 
 
-def _digest_of(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """SHA-256 of a file, "" if it cannot be read: whoever needs it will say so."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -153,7 +155,7 @@ def read_analysis(folder: Path, key: str) -> Analysis:
         data = (folder / LATENTS).read_bytes()
         if hashlib.sha256(data).hexdigest() != document["latents"]:
             raise ValueError("the latents do not match their checksum")
-        if document["tuning"] and _digest_of(folder / TUNING) != document["tuning"]:
+        if document["tuning"] and file_digest(folder / TUNING) != document["tuning"]:
             raise ValueError("the tuned generator does not match its checksum")
         tensors = load(data)
         return Analysis(
@@ -162,7 +164,7 @@ def read_analysis(folder: Path, key: str) -> Analysis:
             folder=folder,
             generator_id=str(document["generator"]),
             render_id=str(document["render"]),
-            plates=_PLATES.validate_python(document["plates"]),
+            plates=PLATES.validate_python(document["plates"]),
             faces=tuple(_face(one, tensors, index) for index, one in enumerate(document["faces"])),
             problems=tuple(str(one) for one in document["problems"]),
         )
@@ -219,7 +221,9 @@ def write_analysis(analysis: Analysis) -> Analysis:
         "generator": analysis.generator_id,
         "render": analysis.render_id,
         "latents": hashlib.sha256(data).hexdigest(),
-        "tuning": _digest_of(analysis.folder / TUNING) if analysis.render_id != analysis.generator_id else "",
+        "tuning": file_digest(analysis.folder / TUNING)
+        if analysis.render_id != analysis.generator_id
+        else "",
         "faces": [
             {"name": face.name, "exposure": face.exposure, "statuses": list(face.track.statuses)}
             for face in analysis.faces

@@ -12,9 +12,11 @@ Policies:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ColourError, LineamentError
 from ..faces.track import read_track
@@ -26,6 +28,8 @@ from .shot import FaceEdit, Shot, Show, did_you_mean
 from .shot_file import Problem, shared_output
 
 Limits = Mapping[str, tuple[float, float]]
+OPENERS = 8
+"""First plates that are opened at the same time."""
 _SAME_FORMAT = {".jpg": ".jpeg", ".tif": ".tiff"}
 
 
@@ -34,8 +38,8 @@ class Lookups:
     """What a check asks of the rest of the engine; None leaves the question out.
 
     ``attributes`` gives the attributes of a model by its name, with the limits of their strengths in sigma. ``look``
-    opens the first plate of a shot and returns the warnings it has (colour space, layer, mask channel, box); both raise
-    LineamentError.
+    opens the first plate of a shot and returns the warnings it has (colour space, layer, mask channel, box), in any of
+    several threads; both raise LineamentError.
     """
 
     attributes: Callable[[str], Limits] | None = None
@@ -47,8 +51,10 @@ def check_show(show: Show, lookups: Lookups | None = None) -> list[Problem]:
     lookups = lookups or Lookups()
     problems: list[Problem] = []
     files: list[_Files] = []
-    for shot in show.shots:
-        plates = _plates(shot, problems)
+    found = [_sought(shot) for shot in show.shots]
+    opened = _opened(found, lookups)
+    for shot, plates, faults in found:
+        problems += faults
         problems += _of_strengths(shot, plates, lookups)
         if plates is None:
             continue
@@ -56,7 +62,7 @@ def check_show(show: Show, lookups: Lookups | None = None) -> list[Problem]:
             problems += _of_face(shot, face, plates)
         problems += _same_faces(shot)
         files.append(_files(shot, plates, problems))
-        problems += _seen(shot, plates, lookups)
+        problems += opened.get(shot.name, [])
     return problems + list(_overlaps(files))
 
 
@@ -65,24 +71,31 @@ def problem_from(error: LineamentError, shot: Shot, is_error: bool = True) -> Pr
     return Problem(error.what, error.where or shot.where, error.remedy, shot.name, is_error)
 
 
-def _plates(shot: Shot, problems: list[Problem]) -> ShotPlates | None:
+class _Sought(NamedTuple):
+    """A shot, its plates if they could be found, and what is wrong with them."""
+
+    shot: Shot
+    plates: ShotPlates | None
+    problems: list[Problem]
+
+
+def _sought(shot: Shot) -> _Sought:
     try:
         plates = shot_plates(shot)
     except LineamentError as err:
-        problems.append(problem_from(err, shot))
-        return None
+        return _Sought(shot, None, [problem_from(err, shot)])
     notes = (
         ("handles", plates.handles_missing, "Handle frames without plates are left out", "handles"),
         ("skipped", plates.skipped, "Frames without plates are skipped", "missing"),
         ("held", plates.held, "Frames without plates repeat the nearest earlier one", "missing"),
     )
-    for _, numbers, what, field in notes:
-        if numbers:
-            remedy = "Render the missing plates, or leave it so."
-            problems.append(
-                Problem(f"{what}: {format_frames(numbers)}.", place_of(shot, field), remedy, shot.name, False)
-            )
-    return plates
+    remedy = "Render the missing plates, or leave it so."
+    told = [
+        Problem(f"{what}: {format_frames(numbers)}.", place_of(shot, field), remedy, shot.name, False)
+        for _, numbers, what, field in notes
+        if numbers
+    ]
+    return _Sought(shot, plates, told)
 
 
 def _of_strengths(shot: Shot, plates: ShotPlates | None, lookups: Lookups) -> Iterator[Problem]:
@@ -224,16 +237,23 @@ def _of_output(shot: Shot, inputs: list[Path], outputs: tuple[Path, ...]) -> Ite
         )
 
 
-def _seen(shot: Shot, plates: ShotPlates, lookups: Lookups) -> Iterator[Problem]:
-    if lookups.look is None:
-        return
+def _opened(found: Sequence[_Sought], lookups: Lookups) -> dict[str, list[Problem]]:
+    """What the first plates of all shots say, by the shot's name; several are opened at a time, for disks are slow."""
+    look = lookups.look
+    if look is None:
+        return {}
+    wanted = [(one.shot, one.plates.frames[0]) for one in found if one.plates is not None]
+    with ThreadPoolExecutor(OPENERS) as pool:
+        problems = list(pool.map(lambda one: _of_first(one[0], one[1], look), wanted))
+    return {shot.name: told for (shot, _), told in zip(wanted, problems, strict=True)}
+
+
+def _of_first(shot: Shot, first: FramePath, look: Callable[[Shot, FramePath], list[str]]) -> list[Problem]:
     try:
-        warnings = lookups.look(shot, plates.frames[0])
+        warnings = look(shot, first)
     except LineamentError as err:
-        yield problem_from(placed(err, shot, *_blamed(err), "plate"), shot)
-        return
-    for warning in warnings:
-        yield Problem(warning, shot.where, "Look at the plate.", shot.name, is_error=False)
+        return [problem_from(placed(err, shot, *_blamed(err), "plate"), shot)]
+    return [Problem(told, shot.where, "Look at the plate.", shot.name, is_error=False) for told in warnings]
 
 
 def _blamed(err: LineamentError) -> tuple[str, ...]:
@@ -245,12 +265,13 @@ def _blamed(err: LineamentError) -> tuple[str, ...]:
 
 def _overlaps(files: list[_Files]) -> Iterator[Problem]:
     """Files that two shots write, and outputs of one shot that are plates or masks of another; once for each pair."""
-    folders: dict[Path, str] = {}
+    folders: dict[str, str] = {}
 
     def real(path: Path) -> str:
-        if path.parent not in folders:
-            folders[path.parent] = os.path.realpath(path.parent)
-        return f"{folders[path.parent]}/{path.name}"
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        return f"{folders[folder]}/{name}"
 
     writers: dict[str, Shot] = {}
     readers = {real(path): each.shot for each in files for path in each.inputs}

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import cast
 
 from ..errors import LineamentError, PlateError, RecipeError
-from ..io.sequences import FramePath, MissingPolicy, format_frames, frame_path, has_token, resolve
+from ..io.sequences import (
+    FramePath,
+    MissingPolicy,
+    format_frames,
+    frame_paths,
+    frames_on_disk,
+    has_token,
+    pick,
+    resolve,
+)
 from .shot import Shot
 
 
@@ -38,16 +47,21 @@ def shot_plates(shot: Shot) -> ShotPlates:
     and shot.
     """
     try:
-        wanted = format_frames(shot.frames)
-        cut = resolve(shot.plate, wanted, cast(MissingPolicy, shot.missing))
+        wanted, missing = format_frames(shot.frames), cast(MissingPolicy, shot.missing)
+        of_shot = set(shot.frames)
+        handles = [number for number in shot.frames_with_handles() if number not in of_shot]
+        there: tuple[FramePath, ...] = ()
+        if has_token(shot.plate):
+            on_disk = frames_on_disk(shot.plate)
+            cut = pick(shot.plate, on_disk, wanted, missing)
+            there = tuple(
+                FramePath(number, on_disk[number], number) for number in handles if number in on_disk
+            )
+        else:
+            cut = resolve(shot.plate, wanted, missing)
+            there = resolve(shot.plate, format_frames(handles)) if handles else ()
         numbers = {frame.number for frame in cut}
         skipped = tuple(number for number in shot.frames if number not in numbers)
-        handles = [number for number in shot.frames_with_handles() if number not in set(shot.frames)]
-        there: tuple[FramePath, ...] = ()
-        if handles and has_token(shot.plate):
-            there = tuple(frame for frame in resolve(shot.plate) if frame.number in set(handles))
-        elif handles:
-            there = resolve(shot.plate, format_frames(handles))
     except LineamentError as err:
         raise placed(err, shot, "frames" if "frame" in err.what.lower() and shot.frames else "plate") from err
     found = {frame.number for frame in there}
@@ -64,7 +78,7 @@ def shot_outputs(shot: Shot, frames: Iterable[FramePath]) -> tuple[Path, ...]:
             where=place_of(shot, "output"),
             remedy="Put a frame token into the output's name, for example {shot}.####.exr, or name a folder.",
         )
-    return tuple(frame_path(shot.output, frame.number) for frame in frames)
+    return frame_paths(shot.output, (frame.number for frame in frames))
 
 
 def shot_masks(shot: Shot, frames: Sequence[FramePath]) -> tuple[Path | None, ...]:
@@ -73,7 +87,7 @@ def shot_masks(shot: Shot, frames: Sequence[FramePath]) -> tuple[Path | None, ..
     if shot.mask is None or not shot.mask.pattern:
         return (None,) * len(frames)
     pattern = shot.mask.pattern
-    masks = tuple(frame_path(pattern, frame.source_number) for frame in frames)
+    masks = frame_paths(pattern, (frame.source_number for frame in frames))
     missing = [frame.source_number for frame, mask in zip(frames, masks, strict=True) if not mask.is_file()]
     if missing:
         many = f"{len(missing)} mask(s) do not exist: frames {format_frames(missing)} of {pattern}."

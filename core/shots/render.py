@@ -130,13 +130,19 @@ def face_increment(
     edited = apply_moves(latent, strengths, tools.library)
     with device_errors(tools.device):
         before, after = synthesise_pair(latent, edited, tools)
+    mask = face_mask(face, row, edit, pixel_aspect, tools)
+    picture = 0.5 * edit.recipe.mix * (after - before) * mask.picture
+    return Increment(picture.astype(np.float32), mask.plate_from_crop)
+
+
+def face_mask(face: FaceAnalysis, row: int, edit: FaceEdit, pixel_aspect: float, tools: Tools) -> Increment:
+    """Where the face may be edited, as a ``picture`` (1, R, R) in [0, 1], and its place in the plate."""
     size = tools.alignment.resolution
     person, keep = (resized(maps[row].astype(np.float32), size) for maps in (face.mattes, face.keeps))
     mask = edit_mask(person[None], feather=FEATHER + edit.recipe.mask_feather) * keep  # (1, R, R)
     squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
     square = Face(face.track.landmarks[row] * (pixel_aspect, 1.0), 1.0, "shot")
-    picture = 0.5 * edit.recipe.mix * (after - before) * mask
-    return Increment(picture.astype(np.float32), squeeze @ plate_from_crop(square, tools.alignment))
+    return Increment(mask, squeeze @ plate_from_crop(square, tools.alignment))
 
 
 def add_increment(

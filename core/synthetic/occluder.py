@@ -52,13 +52,20 @@ class Occluder:
         return light.astype(np.float32), coverage.astype(np.float32)
 
     def _shaded(self, across: Floats, face: FaceParams, albedo: np.typing.NDArray[np.float64]) -> Floats:
-        """Light of a matt cylinder, (H, W, 3): key from its side, ambient from the horizon."""
+        """Light of a matt cylinder, (H, W, 3)."""
         side = np.clip(across, -1.0, 1.0)
         front = np.sqrt(np.maximum(1.0 - side * side, 0.0))
-        angle = math.radians(face.light_azimuth)
-        lit = np.maximum(math.sin(angle) * side + math.cos(angle) * front, 0.0)
-        light = 1.5 * face.key_strength * lit[..., None] + np.asarray(face.ambient[1], np.float32)
-        return np.asarray(light * albedo.astype(np.float32), np.float32)
+        return np.asarray(side_light(side, front, face) * albedo.astype(np.float32), np.float32)
+
+
+def side_light(side: Floats, front: Floats, face: FaceParams) -> Floats:
+    """Light (H, W, 3) on a white matt surface that faces right by ``side`` and the camera by ``front`` (H, W): the
+    face's key from its side, ambient from the horizon."""
+    angle = math.radians(face.light_azimuth)
+    lit = np.maximum(math.sin(angle) * side + math.cos(angle) * front, 0.0)
+    return np.asarray(
+        1.5 * face.key_strength * lit[..., None] + np.asarray(face.ambient[1], np.float32), np.float32
+    )
 
 
 def over(picture: Floats, light: Floats, coverage: Floats) -> Floats:

@@ -36,12 +36,18 @@ GROUND = {
 }
 """Below the siblings: anybody may import these, and these import only each other."""
 
-FAMILY = {"colour_config": "colour", "colour_space": "colour", "latent_cache": "inversion"}
+FAMILY = {
+    "colour_config": "colour",
+    "colour_space": "colour",
+    "plate_colour": "colour",
+    "view_transform": "colour",
+    "latent_cache": "inversion",
+}
 """Modules that are part of a sibling although they do not lie in its folder."""
 
-JOINTS = {"", "pipeline", "sight", "tools", "training", "synthetic", "shots"}
-"""Above the siblings: the door, the one-way path and its tools, whole shots, and the two that make the embedded
-model."""
+JOINTS = {"", "pipeline", "sight", "tools", "training", "synthetic", "shots", "augment"}
+"""Above the siblings: the door, the one-way path and its tools, whole shots, sets of edited pictures, and the two that
+make the embedded model."""
 
 MAY_ALSO = {
     ("importers", "generators"): "an importer's product is a model package",

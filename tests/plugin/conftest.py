@@ -4,11 +4,17 @@ clean user."""
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from .rendered_shot import RenderedShow
 
 WIDTH, HEIGHT = 96, 72
 FRAMES = (1001, 1002, 1003)
@@ -35,6 +41,27 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     folder = tmp_path_factory.mktemp("studio")
     model = make_model(folder / "model", seed=7)
     return Studio(folder, model, make_plate(folder / "plate"), make_track(folder / "track.json"))
+
+
+@pytest.fixture(scope="session")
+def rendered_show(tmp_path_factory: pytest.TempPathFactory) -> RenderedShow:
+    """A show that was analysed and rendered; read only, ``spoilt_show`` is what tests may damage."""
+    from .rendered_shot import make_show
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        return make_show(tmp_path_factory.mktemp("rendered"))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def spoilt_show(rendered_show: RenderedShow) -> Iterator[RenderedShow]:
+    """The rendered show; outputs, show file and signals are put back afterwards."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with rendered_show.kept():
+        yield rendered_show
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture(autouse=True)

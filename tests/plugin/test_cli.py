@@ -26,7 +26,9 @@ COMMANDS = (
     *("directions list", "directions show", "train default", "train locator"),
     *("faces assets", "faces dataset", "faces sheet", "faces correlations", "faces shot", "bench truth"),
     *("shots init", "shots check", "shots list", "shots set", "shots diff"),
-    *("shot analyse", "shot render"),
+    *("shot analyse", "shot render", "shot report", "review"),
+    *("tune", "dataset augment", "dataset check"),
+    *("farm export", "farm run", "farm start", "farm render", "farm stop"),
     *("host blender render", "host blender doctor"),
 )
 

@@ -15,6 +15,7 @@ import pytest
 from lineament.core.io import read_frame
 from lineament.plugin.cli import main
 from lineament.plugin.manifest import read_manifest
+from lineament.plugin.shot_engine import ShotOpener
 
 SHOW = """schema_version: 1
 defaults: {{model: {model}, face: {{track: {track}}}, analysis: {{occlusion: false}}}}
@@ -108,6 +109,24 @@ def test_when_it_is_rendered_again_then_nothing_is_done_until_a_strength_changes
     stage.show()
     assert "3 of 3 frames written" in stage.run("sh010")[1]
     assert stage.outputs() == first
+
+
+def test_when_a_shot_is_finished_then_its_model_is_not_opened(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.run("sh010")
+    opened: list[str] = []
+    real = ShotOpener.__call__
+    monkeypatch.setattr(
+        ShotOpener, "__call__", lambda self, order: opened.append(order.shot.name) or real(self, order)
+    )
+    code, out, _ = stage.run("sh010")
+    assert code == 0 and "3 skipped as they are valid" in out
+    code, out, _ = stage.run("sh010", "--dry-run")
+    assert code == 0 and "valid, left alone: 1001-1003" in out and opened == []
+    (stage.folder / "out" / "sh010.1002.exr").write_bytes(b"")
+    assert "1 of 1 frames written, 2 skipped" in stage.run("sh010")[1] and opened == ["sh010"]
+    assert "3 of 3 frames written" in stage.run("sh010", "--overwrite")[1] and len(opened) == 2
 
 
 def test_when_frames_chunks_and_jobs_differ_then_the_bytes_are_the_same(stage: Stage) -> None:

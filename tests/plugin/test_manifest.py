@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -84,6 +88,40 @@ def test_when_a_line_is_none_of_ours_then_it_says_nothing(a_manifest: Manifest, 
     a_manifest.append(LINE)
     history = read_manifest(a_manifest.path)
     assert history.last == {1001: LINE} and history.damaged == 1
+
+
+def test_when_another_process_holds_the_lock_then_a_writer_waits_for_its_line(a_manifest: Manifest) -> None:
+    code = (
+        "import fcntl, os, sys\n"
+        "handle = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND | os.O_CREAT)\n"
+        "fcntl.lockf(handle, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "os.write(handle, b'theirs\\n')\n"
+    )
+    command = [sys.executable, "-c", code, str(a_manifest.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None and other.stdout is not None and other.stdout.readline() == "held\n"
+        writer = threading.Thread(target=a_manifest.append, args=(LINE,))
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive() and a_manifest.path.read_bytes() == b""
+        other.stdin.write("\n")
+        other.stdin.flush()
+        writer.join(10)
+    lines = a_manifest.path.read_bytes().splitlines()
+    assert lines[0] == b"theirs" and json.loads(lines[1])["frame"] == 1001
+
+
+def test_when_a_file_system_has_no_locks_then_it_is_said_and_the_line_is_written(
+    a_manifest: Manifest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    a_manifest.append(LINE)
+    assert "one machine only" in caplog.text and read_manifest(a_manifest.path).done == {1001: LINE}
 
 
 def test_when_many_writers_append_then_no_line_is_lost_or_mixed(a_manifest: Manifest) -> None:

@@ -214,7 +214,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, after: int, is_really_full: bool 
         monkeypatch.setattr(shot_frame.shutil, "disk_usage", lambda path: free)
 
 
-@pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.parametrize("after", [0, 1, 3, 5])
 def test_when_the_disk_is_full_then_the_run_ends_and_says_so(
     a_run: Set, a_set: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

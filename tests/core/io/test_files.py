@@ -172,7 +172,7 @@ def test_when_many_outputs_exist_then_each_file_is_looked_at_once(tmp_path, monk
         path.touch()
     looked: list[Path] = []
     real = files._identity
-    monkeypatch.setattr(files, "_identity", lambda path: looked.append(path) or real(path))
+    monkeypatch.setattr(files, "_identity", lambda path, seen: looked.append(path) or real(path, seen))
     assert files.overwritten(plates, outputs) is None
     assert len(looked) == 40
     outputs[7].unlink()

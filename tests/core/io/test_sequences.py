@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lineament.core.errors import PlateError, RecipeError
 from lineament.core.io import format_frames, frame_path, resolve
-from lineament.core.io.sequences import has_token, parse_frames
+from lineament.core.io.sequences import frame_paths, has_token, parse_frames
 
 
 @pytest.fixture
@@ -166,3 +166,10 @@ def test_when_the_path_cannot_exist_then_it_is_a_plate_error():
         resolve("a\0b.exr")
     with pytest.raises(PlateError):
         resolve("a\0b/p.####.exr", "1-3")
+
+
+@pytest.mark.parametrize("pattern", ["a.####.exr", "a.%03d.exr", "a.$F2.exr", "a.@@@@@.exr", "still.exr"])
+def test_when_many_paths_are_asked_for_then_they_are_those_of_each_frame(tmp_path, pattern):
+    numbers = (7, 1001, -3, 123456)
+    expected = tuple(frame_path(tmp_path / pattern, number) for number in numbers)
+    assert frame_paths(tmp_path / pattern, numbers) == expected

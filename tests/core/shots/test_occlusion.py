@@ -57,6 +57,48 @@ def test_when_a_post_passes_then_all_of_it_is_covered_and_little_else(colour: fl
     assert keeps[whole][passing[whole]].max() == 0.0
 
 
+def test_when_eyes_blink_or_glasses_glint_then_nothing_is_covered() -> None:
+    maps = face_maps()
+    eyes = (np.abs(Y - 26) < 2) & ((np.abs(X - 22) < 5) | (np.abs(X - 42) < 5))
+    maps.images[:, :, eyes] = -0.4
+    maps.images[5:8, :, eyes] = 0.3  # closed
+    maps.images[3, :, 22:24, 38:46] = 1.0
+    assert not found_in(maps).any()
+
+
+def test_when_the_head_turns_in_its_crop_then_nothing_is_covered() -> None:
+    maps = face_maps()
+    for row in range(FRAMES):
+        shift = round(3 * np.sin(row / 2))
+        for stack in (maps.images, maps.faces, maps.persons):
+            stack[row] = np.roll(stack[row], shift, axis=-1)
+    assert not found_in(maps).any()
+
+
+def test_when_a_post_rests_before_the_face_for_two_thirds_of_the_shot_then_it_is_not_learnt_as_the_face() -> (
+    None
+):
+    maps, rests = face_maps(), np.abs(X - 30) < 5
+    for row in range(FRAMES * 2 // 3):
+        maps.images[row][:, rests] = -0.5
+        maps.faces[row][rests] = maps.persons[row][rests] = 0.02
+    found = found_in(maps)
+    assert found[: FRAMES * 2 // 3, rests & FACE].mean() > 0.98
+    assert found[FRAMES * 2 // 3 :, FACE].mean() < 0.01
+
+
+def test_when_a_cover_comes_in_then_its_first_tip_counts_as_what_follows_does() -> None:
+    maps = face_maps()
+    tip = (np.abs(X - 32) < 3) & (Y > 54)
+    hand = (np.abs(X - 32) < 9) & (Y > 30)
+    maps.images[5, :, tip] = -0.5
+    alone = found_in(maps)
+    maps.images[6, :, hand] = -0.5
+    followed = found_in(maps)
+    assert not alone.any()
+    assert followed[5, tip & FACE].mean() > 0.9 and followed[6, hand & FACE].mean() > 0.98
+
+
 def test_when_the_segmenter_loses_the_face_but_its_picture_stays_then_nothing_is_covered() -> None:
     maps = face_maps()
     maps.faces[5] = 0.0
