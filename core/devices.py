@@ -45,6 +45,7 @@ def prepare_cuda() -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
+
 _NO_MEMORY = "can't allocate memory"
 
 

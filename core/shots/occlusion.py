@@ -51,7 +51,7 @@ PERSON = 0.1
 
 @dataclass(frozen=True)
 class OcclusionSettings:
-    """Thresholds, chosen on truth shots (seeds 100 to 103) with nothing, a post and a skin-coloured hand passing.
+    """Thresholds, chosen while looking at truth shots (seeds 100 to 107) with nothing, a post and a skin-coloured hand.
 
     ``drop`` of the face's probability together with a change of ``colour``; ``structure`` that nothing explains: so
     many times the usual (the 99th percentile of the calmer frames), within ``structure_range``. Colours are in the
