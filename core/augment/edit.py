@@ -6,7 +6,7 @@ the picture and its strengths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,15 +100,29 @@ class Subject:
     def _made(self, variant: Variant, strengths: dict[str, float]) -> Made:
         for name, strength in strengths.items():
             check_strength(self._tools.library.get(name), strength)
-        recipe, tools, seen = self._recipe, self._tools, self.seen
+        recipe, tools = self._recipe, self._tools
         with device_errors(tools.device):
             edited = apply_moves(self._latent, strengths, tools.library)
             before, after = synthesise_pair(self._latent, edited, tools)
-        increment = 0.5 * recipe.mix * (after - before) * seen.crop.mask
-        frame, counts = composite(self._frame, self.layer, self._plate, increment, seen, recipe, tools, None)
-        return Made(variant, frame, self._measure(frame, counts.clamped, strengths))
+        frame, clamped = self._given_back(recipe.mix * (after - before))
+        return Made(variant, frame, self.measure(frame, clamped, strengths))
 
-    def _measure(self, frame: Frame, clamped: int, strengths: dict[str, float]) -> Measured:
+    def _given_back(self, difference: Array) -> tuple[Frame, int]:
+        """The frame with a difference (3, R, R) of encoded pictures added to its face, and how many pixels were held
+        back."""
+        increment = 0.5 * difference * self.seen.crop.mask
+        frame, counts = composite(
+            self._frame, self.layer, self._plate, increment, self.seen, self._recipe, self._tools, None
+        )
+        return frame, counts.clamped
+
+    def pasted(self, face: Array) -> Frame:
+        """The frame with another ``face`` (3, R, R), encoded in [-1, 1], in place of its own, as a filter must see."""
+        return self._given_back(face - self.seen.crop.image)[0]
+
+    def measure(self, frame: Frame, clamped: int, strengths: Mapping[str, float]) -> Measured:
+        """What became of the face in ``frame``, an edit of this picture by ``strengths`` in which ``clamped`` pixels
+        were held back."""
         plate = read_plate(frame, self.layer)
         window = self.part.data_window
         picture, _, _ = face_picture(
@@ -137,7 +151,7 @@ class Subject:
         away = [float(np.linalg.norm(one.landmarks - face.landmarks, axis=1).mean()) for one in found]
         return min(away, default=float("nan")) / max(face.interocular_px, 1e-6)
 
-    def _effect(self, scores: Doubles | None, strengths: dict[str, float]) -> dict[str, float]:
+    def _effect(self, scores: Doubles | None, strengths: Mapping[str, float]) -> dict[str, float]:
         scorer, before = self._judges.scorer, self._before.scores
         if scorer is None or scores is None or before is None:
             return {}
