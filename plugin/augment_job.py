@@ -115,11 +115,7 @@ def find_pictures(inputs: Sequence[str], output: str) -> tuple[Source, ...]:
         for source in _pictures_of(text, output):
             other = found.setdefault(source.name, source)
             if Path(other.path).resolve() != Path(source.path).resolve():
-                raise PlateError(
-                    f"Two pictures would both be called {source.name!r} in the set.",
-                    where=f"{other.path}, {source.path}",
-                    remedy="Rename one, or put both below one folder and give that folder.",
-                )
+                raise _same_name(other, source)
     if not found:
         raise PlateError(
             "No picture was found.",
@@ -129,12 +125,24 @@ def find_pictures(inputs: Sequence[str], output: str) -> tuple[Source, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def _same_name(one: Source, other: Source) -> PlateError:
+    is_beside = Path(one.path).parent.resolve() == Path(other.path).parent.resolve()
+    return PlateError(
+        f"Two pictures would both be called {one.name!r} in the set.",
+        where=f"{one.path}, {other.path}",
+        remedy="They differ in nothing but the suffix: rename one, or move it out of the folder."
+        if is_beside
+        else "Rename one, or put both below one folder and give that folder.",
+    )
+
+
 def _pictures_of(text: str, output: str) -> list[Source]:
     path = Path(text)
     if path.is_dir():
         _refuse_nested(path, Path(output))
         files = [one for one in sorted(path.rglob("*")) if _is_picture(one, path)]
         return [Source(str(one), one.relative_to(path).with_suffix("").as_posix()) for one in files]
+    _refuse_own(path, Path(output))
     if has_token(path) and not path.is_file():
         return [Source(str(one.path), Path(one.path).stem) for one in resolve(text, "")]
     if not path.is_file():
@@ -151,6 +159,15 @@ def _pictures_of(text: str, output: str) -> list[Source]:
 def _is_picture(path: Path, root: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
     return not hidden and path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _refuse_own(source: Path, output: Path) -> None:
+    if source.resolve().is_relative_to(output.resolve()):
+        raise DataError(
+            "The picture lies in the output folder.",
+            where=str(source),
+            remedy="Give the pictures that the set is made from, and an output folder beside them.",
+        )
 
 
 def _refuse_nested(source: Path, output: Path) -> None:

@@ -17,14 +17,15 @@ from .augment_finish import finish
 from .augment_folder import FORMAT, locked, own
 from .augment_found import Found
 from .augment_job import AugmentJob, Source, digest
-from .augment_work import PictureDone, PictureTask, make_on_dask, open_workshop, opened
+from .augment_work import PictureDone, PictureTask, is_disk, make_on_dask, open_workshop, opened
 from .engine_info import weights_hash
 from .messages import error_data
 
 if TYPE_CHECKING:
     from .farm_dask import DaskOptions
 
-Tell = Callable[[PictureDone], None]
+Tell = Callable[[PictureDone, int, int], None]
+"""Called for every picture that was made, with its number and how many there are to make."""
 
 
 @dataclass
@@ -46,7 +47,7 @@ def augment(
     jobs: int = 1,
     dask: DaskOptions | None = None,
     overwrite: bool = False,
-    tell: Tell = lambda done: None,
+    tell: Tell = lambda done, number, count: None,
 ) -> AugmentOutcome:
     """Make what is missing of a set, then its tables; the bytes do not depend on ``jobs``, order or interruptions.
 
@@ -66,11 +67,11 @@ def augment(
 
         def make(missing: list[Source]) -> None:
             with closing(_work(job, missing, jobs, dask)) as work:
-                for done in work:
+                for number, done in enumerate(work, 1):
                     found.add(done)
                     finished[done.source.name] = done
                     outcome.made += 1
-                    tell(done)
+                    tell(done, number, len(missing))
 
         make([source for source in job.sources if source.name not in finished])
         every = without_twins([finished[source.name] for source in job.sources], job.limits.min_distance)
@@ -112,7 +113,7 @@ def _work(
                 if one.result is not None:
                     yield one.result
                 elif one.error is not None:
-                    if one.error.exit_code in (2, 4, 5):
+                    if one.error.exit_code in (2, 4, 5) or is_disk(one.error, job.output):
                         raise one.error
                     yield PictureDone(one.task.source, error=error_data(one.error))
     elif jobs > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,14 @@ def _spread(items: Sequence[Any], most: int) -> list[Any]:
 
 def _tile(job: AugmentJob, record: Mapping[str, Any], bytes_of: Callable[[str], bytes]) -> Tile:
     strengths = ", ".join(f"{name} {value:+.2g}" for name, value in record["strengths"].items())
-    label = f"{Path(record['source']).name}  {strengths or record['variant']}"
+    label = f"{_legible(Path(record['source']).name)}  {strengths or record['variant']}"
     return Tile(_shown(job, record, bytes_of(record["file_name"])), label)
+
+
+def _legible(name: str) -> str:
+    """A name in the letters that the sheet's font has: without accents, and ? for what is left."""
+    letters = (one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def _shown(job: AugmentJob, record: Mapping[str, Any], data: bytes) -> Picture:

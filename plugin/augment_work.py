@@ -91,7 +91,7 @@ class Workshop:
         except (MemoryError, OSError) as error:
             return PictureDone(source, sha256, error=error_data(unexpected(error, source.path)))
         except LineamentError as error:
-            if error.exit_code not in (1, 3) or _is_disk(error, self._job.output):
+            if error.exit_code not in (1, 3) or is_disk(error, self._job.output):
                 raise
             return PictureDone(source, sha256, error=error_data(error))
         seconds = round(time.monotonic() - begun, 3)
@@ -176,7 +176,7 @@ def _check(tools: Tools, name: str, low: float, high: float) -> None:
         check_strength(direction, value)
 
 
-def _is_disk(error: LineamentError, output: str) -> bool:
+def is_disk(error: LineamentError, output: str) -> bool:
     """Whether an error is about the set's own folder: the next picture would meet it again."""
     place = Path(str(error.where))
     return place.is_relative_to(output) or place.resolve().is_relative_to(Path(output).resolve())

@@ -202,6 +202,8 @@ def check(folder: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> N
 VALUES = (
     *("face", "locator", "model", "inverter", "layer", "colourspace", "ocio", "exposure", "mix", "device"),
 )  # fmt: skip
+NAMED = 20
+"""Pictures that the summary names."""
 LIMITS = (
     *("min_identity", "min_sharpness", "max_sharpness", "min_change", "max_change", "min_effect"),
     *("max_clamped", "needs_face", "min_distance"),
@@ -214,6 +216,7 @@ def _augment(given: dict[str, Any]) -> int:
     from .augment_job import AugmentJob, Form, find_pictures
     from .augment_run import augment as run
     from .augment_words import draws_of
+    from .augment_work import open_workshop
     from .options import build_choices, build_recipe
     from .terminal import out
 
@@ -233,8 +236,10 @@ def _augment(given: dict[str, Any]) -> int:
         given["output"],
     )
     many = job.draws.per_picture + job.draws.has_original
-    out().print(f"{len(job.sources)} pictures, {many} variants of each", highlight=False)
+    told = f"{_count(len(job.sources), 'picture')}, {_count(many, 'variant')} of each"
+    out().print(told, highlight=False)
     if given["dry_run"]:
+        open_workshop(job)  # refuses attributes and strengths that the model does not have
         for source in job.sources:
             out().print(f"{source.path} -> {source.name}", markup=False, highlight=False)
         return 0
@@ -243,7 +248,7 @@ def _augment(given: dict[str, Any]) -> int:
         jobs=given["jobs"],
         dask=_dask(given),
         overwrite=given["overwrite"],
-        tell=_Progress(len(job.sources)),
+        tell=_tell,
     )
     return _summary(outcome, given["output"])
 
@@ -257,21 +262,19 @@ def _dask(given: dict[str, Any]) -> DaskOptions | None:
     return DaskOptions(scheduler=scheduler, workers=given["jobs"])
 
 
-class _Progress:
+def _tell(done: PictureDone, number: int, count: int) -> None:
     """One line a picture."""
+    from .terminal import out
 
-    def __init__(self, total: int) -> None:
-        self._total, self._done = total, 0
+    rejected = sum(bool(record["rejected"]) for record in done.records)
+    said = str(done.error.get("what", "")) if done.error else _count(len(done.records) - rejected, "variant")
+    if rejected:
+        said += f", {rejected} rejected"
+    out().print(f"{number}/{count} {done.source.name}: {said}", markup=False, highlight=False)
 
-    def __call__(self, done: PictureDone) -> None:
-        from .terminal import out
 
-        self._done += 1
-        rejected = sum(bool(record["rejected"]) for record in done.records)
-        said = str(done.error.get("what", "")) if done.error else f"{len(done.records) - rejected} variants"
-        if rejected:
-            said += f", {rejected} rejected"
-        out().print(f"{self._done}/{self._total} {done.source.name}: {said}", markup=False, highlight=False)
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _summary(outcome: AugmentOutcome, output: str) -> int:
@@ -280,12 +283,17 @@ def _summary(outcome: AugmentOutcome, output: str) -> int:
     for name, error in outcome.failed.items():
         said = f"{name}: {error.get('what')} {error.get('remedy', '')}"
         err().print(said, markup=False, highlight=False)
-    sources = outcome.made + outcome.found
-    told = (
-        f"{outcome.accepted} pictures in {output}, {outcome.rejected} rejected; of {sources} sources",
-        f"{outcome.found} were there, {len(outcome.faceless)} have no face, {len(outcome.failed)} failed",
+    if outcome.faceless:
+        some = ", ".join(outcome.faceless[:NAMED]) + (" ..." if len(outcome.faceless) > NAMED else "")
+        err().print(f"No face: {some}", markup=False, highlight=False)
+    counts = (
+        f"{_count(outcome.made + outcome.found, 'source')}: {outcome.made} processed now, {outcome.found} before; "
+        f"{len(outcome.faceless)} without a face, {len(outcome.failed)} failed."
     )
-    out().print(" ".join(told), markup=False, highlight=False)
+    kept = f"{_count(outcome.accepted, 'picture')} in {output}, {outcome.rejected} rejected"
+    why = f" (reasons: {output}/rejected.jsonl)" if outcome.rejected else ""
+    for line in (counts, f"{kept}{why}."):
+        out().print(line, markup=False, highlight=False)
     if outcome.failed:
         return 1
     return 0 if outcome.accepted else 3

@@ -84,10 +84,10 @@ def analyse(
         out().print(line, markup=False)
 
 
-def only_shot(words: list[str]) -> str:
-    """The shot that was named; BadParameter for none or several."""
+def only_shot(words: list[str], command: str = "shot analyse") -> str:
+    """The shot that was named; BadParameter for none or several, which shows how ``command`` is given."""
     if len(words) != 1:
-        raise typer.BadParameter("name one shot: lineament shot analyse shots.yaml sh010")
+        raise typer.BadParameter(f"name one shot: lineament {command} shots.yaml sh010")
     return words[0]
 
 

@@ -52,7 +52,7 @@ def tune(
     from .terminal import err, out
 
     path, rest = split_words(words)
-    api = open_tuner(path, only_shot(rest), device or "cpu", analysis_cache(cache))
+    api = open_tuner(path, only_shot(rest, "tune"), device or "cpu", analysis_cache(cache))
     with _listening(api, port, idle) as server, telling(api.session):
         out().print(server.url, markup=False)
         err().print("Quit on the page or Ctrl-C here ends the tuner.", markup=False)

@@ -21,7 +21,7 @@ from lineament.core.shots.shot import Shot
 from PIL import Image
 
 from .plan import UsageError
-from .review_folder import INDEX, SHOTS, shot_folder, staged, write_page
+from .review_folder import INDEX, SHOTS, refuse_foreign_shot, shot_folder, staged, write_page
 from .review_html import PageFrame, ShotLine, ShotPage, index_html, shot_html
 from .review_movie import Layout, Movie
 from .review_pictures import FramePictures, Viewing, choose_view, file_name, files_of, pictures_of
@@ -53,6 +53,7 @@ def review_shot(looked: ShotSurvey, folder: Path, options: ReviewOptions) -> Sho
     does not take it, and what looking at the shot raises.
     """
     target = shot_folder(folder, looked.shot.name)
+    refuse_foreign_shot(target)
     _refuse_frames(looked, options)
     config = load_config(looked.shot.ocio)
     viewing = Viewing(config, choose_view(config, options.display, options.view), options.height)
@@ -155,6 +156,7 @@ def _finish(report: ShotReport, frames: _Frames, stage: Path, shot: Shot, viewin
         "counts": report.counts(),
         "figures": report.figures(),
         "worst": [entry.number for entry in report.worst()],
+        "problems": list(report.problems),
     }
     (stage / LINE).write_text(json.dumps(line, indent=1, sort_keys=True), "utf-8")
 
@@ -192,7 +194,9 @@ def _read_line(path: Path) -> ShotLine | None:
             str(key): None if value is None else float(value) for key, value in told["figures"].items()
         }
         worst = tuple(int(number) for number in told["worst"])
+        problems = tuple(str(text) for text in told.get("problems", ()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     folder = f"{SHOTS}/{name}"
-    return ShotLine(name, f"{folder}/{INDEX}", f"{folder}/{thumb}" if thumb else "", counts, figures, worst)
+    thumb = f"{folder}/{thumb}" if thumb else ""
+    return ShotLine(name, f"{folder}/{INDEX}", thumb, counts, figures, worst, problems=problems)

@@ -23,8 +23,11 @@ MARK = "<!-- lineament review -->"
 """The second line of every page of ours; a page without it belongs to somebody else."""
 INDEX = "index.html"
 SHOTS = "shots"
+OWN = ".review"
+"""An empty file that says a shot's folder is a review's, from before the first picture comes."""
 _PICTURE = re.compile(r"(?:(?:before|after|difference|mask|thumb)\.-?\d+\.(?:jpg|png))|movie\.mp4")
 _STAGE = re.compile(r"\.review-(\d+)-\w+")
+_BESIDE = ("sheet.png", "review.json")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -57,6 +60,25 @@ def shot_folder(folder: Path, shot: str) -> Path:
             remedy="Use letters, digits, _, . and -, and begin with a letter, a digit or _.",
         )
     return folder / SHOTS / shot
+
+
+def refuse_foreign_shot(folder: Path) -> None:
+    """Raise UsageError if a shot's folder holds files that a review would replace or remove, and no page of ours."""
+    try:
+        index = folder / INDEX
+        is_marked = index.is_file() and MARK in index.read_text("utf-8", errors="replace")[:200]
+        if is_marked or (folder / OWN).exists():
+            return
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    except OSError as err:
+        raise unwritable(folder, err) from err
+    mine = [name for name in names if name == INDEX or _PICTURE.fullmatch(name) or name in _BESIDE]
+    if mine:
+        raise UsageError(
+            f"The folder holds {mine[0]}, which is not of a review.",
+            where=str(folder),
+            remedy="Choose another -o, or move these files away.",
+        )
 
 
 @contextmanager
@@ -94,6 +116,8 @@ def write_page(path: Path, data: bytes) -> None:
 def _publish(stage: Path, target: Path) -> None:
     """Move the staged files to their place, the page last."""
     target.mkdir(parents=True, exist_ok=True)
+    if not (target / OWN).exists():
+        (target / OWN).touch()
     made = sorted(stage.iterdir(), key=lambda path: (path.name == INDEX, path.name))
     for path in made:
         place = target / path.name

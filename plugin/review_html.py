@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from lineament.core.io.sequences import format_frames
 from lineament.core.shots.quality_report import FrameEntry, ShotReport, reasons
 
 from .review_curves import PAD_X, Curve, curves_of, svg
@@ -53,7 +54,8 @@ class ShotPage:
 
 @dataclass(frozen=True)
 class ShotLine:
-    """A shot in the list: where its page lies, seen from the list, and what is told of it."""
+    """A shot in the list: where its page lies, seen from the list, and what is told of it; ``problems`` are those of
+    the analysis, such as a face that was not found."""
 
     name: str
     link: str
@@ -62,6 +64,7 @@ class ShotLine:
     figures: Mapping[str, float | None]
     worst: tuple[int, ...]
     error: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def shot_html(page: ShotPage) -> bytes:
@@ -85,7 +88,8 @@ def shot_html(page: ShotPage) -> bytes:
 def index_html(show: str, shots: Sequence[ShotLine]) -> bytes:
     """The page that lists shots."""
     rows = "".join(_shot_row(shot) for shot in shots)
-    head = f'<header class="head"><h1>{escape(show or "Review")}</h1><p class="dim">{len(shots)} shots</p></header>'
+    count = f"{len(shots)} shot{'' if len(shots) == 1 else 's'}"
+    head = f'<header class="head"><h1>{escape(show or "Review")}</h1><p class="dim">{count}</p></header>'
     names = ("", "shot", "frames", "flicker", "worst flicker", "edit, stops")
     heads = "".join(
         f'<th class="words">{name}</th>' if name in ("", "shot", "frames") else f"<th>{name}</th>"
@@ -145,8 +149,8 @@ def _head(page: ShotPage) -> str:
 
 def _notice(report: ShotReport) -> str:
     """Frames without an output, plainly, and what the analysis had to say."""
-    lost = [one for one in report.by_severity() if one.state in ("failed", "missing")]
-    rows = "".join(f"<dt>{one.number} {one.state}</dt><dd>{escape(error_text(one))}</dd>" for one in lost)
+    lost = [one for one in report.frames if one.state in ("failed", "missing")]
+    rows = "".join(f"<dt>{escape(frames)}</dt><dd>{escape(text)}</dd>" for frames, text in _alike(lost))
     told = "".join(f"<dt>shot</dt><dd>{escape(text)}</dd>" for text in report.problems)
     if not rows and not told:
         return ""
@@ -154,6 +158,22 @@ def _notice(report: ShotReport) -> str:
         f"{len(lost)} of {len(report.frames)} frames failed or are missing" if lost else "From the analysis"
     )
     return f'<section class="notice" id="failed"><h2>{title}</h2><dl>{rows}{told}</dl></section>'
+
+
+def _alike(lost: Sequence[FrameEntry]) -> list[tuple[str, str]]:
+    """Frames with the same trouble in one line each, what failed before what is missing: a shot that is half done must
+    not push its pictures off the screen."""
+    groups: dict[tuple[str, ...], list[FrameEntry]] = {}
+    for one in sorted(lost, key=lambda entry: entry.state):
+        told = tuple(str(one.error.get(name, "")) for name in ("what", "remedy"))
+        groups.setdefault((one.state, *told, str(one.quality is None)), []).append(one)
+    lines = []
+    for (state, *_), entries in groups.items():
+        text = error_text(entries[0])
+        if len(entries) > 1 and entries[0].error.get("where"):
+            text += f" (Frame {entries[0].number}; the others alike.)"
+        lines.append((f"{format_frames([one.number for one in entries])} {state}", text))
+    return lines
 
 
 def error_text(entry: FrameEntry) -> str:
@@ -319,7 +339,8 @@ def _shot_row(shot: ShotLine) -> str:
         f'<a href="{escape(shot.link)}#{number}">{number}</a>' if shot.link else str(number)
         for number in shot.worst[:8]
     )
-    look = f"{worst}{' ...' if len(shot.worst) > 8 else ''}" if not shot.error else escape(shot.error)
+    told = "".join(f"<div>{escape(text)}</div>" for text in shot.problems[:3])
+    look = f"{worst}{' ...' if len(shot.worst) > 8 else ''}{told}" if not shot.error else escape(shot.error)
     return (
         f'<tr><td class="words">{thumb}</td><td class="words">{name}</td><td class="words">{escape(counts)}</td>'
         f'{numbers}<td class="words reason">{look}</td></tr>'

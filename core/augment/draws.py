@@ -66,12 +66,28 @@ class Draws:
         names = [str(one[0]) for one in (*self.fixed, *self.ranges, *self.grid)]
         if twice := {name for name in names if names.count(name) > 1}:
             _refuse(f"Given twice: {', '.join(sorted(twice))}.", "Give every attribute once.")
+        if many := [name for name, values in self.grid if len(set(values)) < len(values)]:
+            _refuse(f"The grid has a value of {many[0]} twice.", "Give every value once.")
+        self._refuse_recipe_names()
         if bad := [
             name for name, low, high in self.ranges if not (math.isfinite(high - low) and low <= high)
         ]:
             _refuse(f"The range of {bad[0]} ends before it begins.", "Give the lower end first: age=-2:2.")
         if not 1 <= self.per_picture <= MAX_VARIANTS:
             _refuse(f"{self.per_picture} variants of a picture.", f"Ask for 1 to {MAX_VARIANTS}.")
+
+    def _refuse_recipe_names(self) -> None:
+        """Recipes give their names to files."""
+        names = [name for name, _ in self.recipes]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            _refuse(
+                f"Two recipes are called {twice[0]!r}.",
+                "Rename one: variants are called by their recipe's file.",
+            )
+        if self.has_original and ORIGINAL in names:
+            _refuse(
+                f"A recipe is called {ORIGINAL!r}, as the untouched picture is.", "Rename the recipe's file."
+            )
 
     @property
     def per_picture(self) -> int:
@@ -97,8 +113,7 @@ class Draws:
             found = [Variant(name, fixed | dict(strengths)) for name, strengths in self.recipes]
         else:
             every = [fixed | strengths for strengths in self._drawn(picture)]
-            digits = max(3, len(str(len(every) - 1)))
-            found = [Variant(f"v{index:0{digits}d}", strengths) for index, strengths in enumerate(every)]
+            found = [Variant(f"v{index:03d}", strengths) for index, strengths in enumerate(every)]
         return (*([Variant(ORIGINAL, {})] if self.has_original else []), *found)
 
     def _drawn(self, picture: str) -> list[dict[str, float]]:

@@ -49,7 +49,7 @@ def test_when_shots_are_reviewed_then_all_lies_in_the_folder_and_opens(
     assert review(spoilt_show, folder, "--height", 48) == 0
     names = set(stamps(folder / "shots" / "sh010"))
     pictures = {f"{kind}.{n}.{'png' if kind == 'mask' else 'jpg'}" for kind in KINDS for n in NUMBERS}
-    assert names == pictures | {"index.html", "review.json", "sheet.png"}
+    assert names == pictures | {".review", "index.html", "review.json", "sheet.png"}
     assert not [name for name in stamps(folder) if ".review-" in name or ".tmp-" in name]
     with Image.open(folder / "shots" / "sh010" / "after.1001.jpg") as picture:
         assert picture.size == (64, 48)

@@ -307,3 +307,25 @@ def test_when_the_parent_is_killed_during_a_frame_then_the_worker_cleans_up(tmp_
         parent.wait()
         assert wait_until_dead(pid, 8.0)
     assert not temporary.exists()
+
+
+def test_when_a_session_is_closed_during_a_frame_then_the_frame_ends_and_no_worker_is_started() -> None:
+    session = a_worker(cancel_s=1.0)
+    session.open()
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            session.render(a_request("wait"))
+        except HostError as err:
+            caught.append(err)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.5)
+    session.close()
+    thread.join(20.0)
+    assert not thread.is_alive() and isinstance(caught[0], RenderCancelled)
+    assert "closed" in caught[0].what and session.pid is None
+    assert session.render(a_request()).number == 1002, "who asks again later is served"
+    session.close()
