@@ -11,6 +11,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,16 +77,38 @@ def run_inside(
     return status, log.read_text("utf-8", "replace")
 
 
+Verdict = tuple[int | None, str]
+
+
+@pytest.fixture(scope="module")
+def verdicts(
+    request: pytest.FixtureRequest, layout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], Future[Verdict]]]:
+    """Every file that was asked for, in every Blender, on its way: one process a core, in the order of the tests."""
+    asked = [
+        (item.callspec.params["version"], item.callspec.params["file"])
+        for item in request.session.items
+        if item.path == request.path and "file" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
+
+    def run(version: str, file: str) -> Verdict:
+        scratch = tmp_path_factory.mktemp(f"{version}-{Path(file).stem}")
+        return run_inside(blender_python(version), INNER / file, inner_environment(layout, scratch), scratch)
+
+    with ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1))) as pool:
+        yield {one: pool.submit(run, *one) for one in asked if blender_python(one[0]).exists()}
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
 @pytest.mark.parametrize("file", sorted(path.name for path in INNER.glob("test_*.py")))
 @pytest.mark.parametrize("version", VERSIONS)
 def test_when_run_inside_blender_then_the_file_passes(
-    version: str, file: str, layout: Path, tmp_path: Path
+    version: str, file: str, verdicts: dict[tuple[str, str], Future[Verdict]]
 ) -> None:
     python = blender_python(version)
     if not python.exists():
         pytest.fail(f'There is no Blender {version} at {python}. Run "make blender", then try again.', False)
-    environment = inner_environment(layout, tmp_path)
-    status, said = run_inside(python, INNER / file, environment, tmp_path)
+    status, said = verdicts[version, file].result()
     if status is None:
         pytest.fail(f"{file} hung in Blender {version} and was killed after {LIMIT_S:.0f} s:\n{said}", False)
     if status != 0:
