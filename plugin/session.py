@@ -151,7 +151,8 @@ class WorkerSession(_Closing):
     A worker that dies during a frame is started once more for that frame; if it dies again, HostError.
     ``silent_s`` is how long it may send nothing (it beats every second) before it counts as dead,
     ``open_s`` how long loading may take, ``frame_s`` how long one frame may take, ``cancel_s`` how long a
-    cancelled frame may go on before the worker is killed.
+    cancelled frame may go on before the worker is killed. A call that ``close`` meets, from another thread, ends with
+    RenderCancelled and starts no worker.
     """
 
     def __init__(
@@ -172,6 +173,8 @@ class WorkerSession(_Closing):
         self._info: dict[str, Any] = {}
         self._next_id = 0
         self._cancelled = threading.Event()
+        self._closings = 0
+        self._guard = threading.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -185,13 +188,13 @@ class WorkerSession(_Closing):
 
     def render(self, request: FrameRequest, on_stage: Listener | None = None) -> FrameResult:
         with _cancellable(self._cancelled):
-            answer = self._twice(lambda: self._ask("render", request, on_stage or _ignore))
+            answer = self._twice(lambda closings: self._ask("render", request, on_stage or _ignore, closings))
             return FrameResult(**answer["result"])
 
     def probe(self, plate: str, number: int, recipe: EditRecipe, pixel_aspect: float = 0.0) -> float:
         request = FrameRequest(plate, "", number, recipe, pixel_aspect=pixel_aspect)
         with _cancellable(self._cancelled):
-            answer = self._twice(lambda: self._ask("probe", request, _ignore))
+            answer = self._twice(lambda closings: self._ask("probe", request, _ignore, closings))
             _refuse_cancelled(self._cancelled)
             return float(answer["result"])
 
@@ -199,18 +202,23 @@ class WorkerSession(_Closing):
         self._cancelled.set()
 
     def close(self) -> None:
+        with self._guard:
+            self._closings += 1
         self._drop(patience_s=5.0)
         self._cancelled.clear()
 
-    def _twice(self, attempt: Callable[[], Answer]) -> Answer:
-        """Run ``attempt``; after the worker's death start it anew and run it once more."""
+    def _twice(self, attempt: Callable[[int], Answer]) -> Answer:
+        """Run ``attempt`` with the count of closings; after the worker's death start it anew and run it once more."""
+        closings = self._closings
         try:
-            return attempt()
+            return attempt(closings)
         except _WorkerDied:
+            self._refuse_closed(closings)
             self._drop(patience_s=0.0)
         try:
-            return attempt()
+            return attempt(closings)
         except _WorkerDied as died:
+            self._refuse_closed(closings)
             self._drop(patience_s=0.0)
             raise HostError(
                 f"The worker process died twice: {died}.",
@@ -218,11 +226,17 @@ class WorkerSession(_Closing):
                 remedy='Run "lineament doctor"; if memory is short, close programs or use a smaller plate.',
             ) from died
 
-    def _opened(self) -> Child:
+    def _refuse_closed(self, closings: int) -> None:
+        if self._closings != closings:
+            raise RenderCancelled("The session was closed while it worked.")
+
+    def _opened(self, closings: int) -> Child:
         """The worker, greeted and with its tools loaded; one that got no further is not kept."""
-        if self._child is not None:
-            return self._child
-        child = self._child = Child(self._command, worker_environment())
+        with self._guard:  # a close in between would not see the worker that is being started
+            self._refuse_closed(closings)
+            if self._child is not None:
+                return self._child
+            child = self._child = Child(self._command, worker_environment())
         is_ready = False
         try:
             self._greet(child)
@@ -243,8 +257,8 @@ class WorkerSession(_Closing):
         child.send({"type": "open", "protocol": PROTOCOL_VERSION, "tools": vars(self.choices)})
         self._info = self._await(child, "ready", self._open_s).get("info", {})
 
-    def _ask(self, verb: str, request: FrameRequest, tell: Listener) -> dict[str, Any]:
-        child = self._opened()
+    def _ask(self, verb: str, request: FrameRequest, tell: Listener, closings: int) -> dict[str, Any]:
+        child = self._opened(closings)
         self._next_id += 1
         child.send({"type": verb, "id": self._next_id, "request": request_data(request)})
         return self._await(child, "result", self._frame_s, self._next_id, tell)
@@ -300,7 +314,8 @@ class WorkerSession(_Closing):
             )
 
     def _drop(self, patience_s: float) -> None:
-        child, self._child = self._child, None
+        with self._guard:
+            child, self._child = self._child, None
         if child is not None:
             child.send({"type": "close"})
             child.stop(patience_s)

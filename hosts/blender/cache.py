@@ -12,6 +12,7 @@ import json
 import math
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ from lineament.core.errors import HostError, LineamentError
 from .frames import frame_digits
 from .ownership import FAILURE, lend
 from .record import EDITED, FrameRecord, content_digest, decoded, failed_record
+
+MAX_EXPOSURE = 2.0**64
+"""No plate is this dark; a whole number of JSON that is larger would be no float."""
 
 _WORK = ".work-"
 _ABANDONED_S = 86400.0
@@ -58,11 +62,11 @@ class Location:
 
     def record(self, frame: int) -> FrameRecord | None:
         """What is to be told of a frame, a failure first; None if nothing is known, or nothing readable."""
-        return _read(self.note(frame)) or self.made(frame)
+        return _read(self.note(frame), frame) or self.made(frame)
 
     def made(self, frame: int) -> FrameRecord | None:
         """The record of a frame's result, whether it failed since or not."""
-        return _read(self.sidecar(frame))
+        return _read(self.sidecar(frame), frame)
 
     def records(self) -> tuple[FrameRecord, ...]:
         """Every readable record of this view, by frame."""
@@ -76,9 +80,10 @@ class Location:
     def is_whole(self, record: FrameRecord) -> bool:
         """Whether a record speaks of an edited frame and its picture has the size that was written: a quick look."""
         try:
-            return record.status == EDITED and self.result(record.frame).stat().st_size == record.size
+            told = self.result(record.frame).stat()
         except OSError:
             return False
+        return record.status == EDITED and stat.S_ISREG(told.st_mode) and told.st_size == record.size
 
     def is_sound(self, record: FrameRecord) -> bool:
         """Whether the picture of an edited frame has the bytes that were written. Reads all of it."""
@@ -94,8 +99,15 @@ class Location:
         return (engine is None or record.is_of(engine)) and self.is_sound(record)
 
     def place(self, made: Path, record: FrameRecord) -> None:
-        """Move a finished picture in and write its record. Raises HostError; then the frame counts as not made."""
+        """Move a finished picture in and write its record. Raises HostError; then the frame counts as not made.
+
+        A record of other bytes goes first: with it, a picture that was placed by a process that was killed then would
+        be shown as what it is not.
+        """
+        known = self.made(record.frame)
         with _told(self.folder):
+            if known is not None and known.digest != record.digest:
+                self.sidecar(record.frame).unlink(missing_ok=True)
             made.replace(self.result(record.frame))
             write_atomically(self.sidecar(record.frame), record.encoded())
         self.forget_failure(record.frame)
@@ -197,14 +209,16 @@ def _is_exposure(value: object) -> bool:
     """Whether a remembered gain can be used; what somebody else wrote is chosen anew."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value) and math.frexp(value)[0] == 0.5
+    return 0.0 < value < MAX_EXPOSURE and math.frexp(value)[0] == 0.5
 
 
-def _read(path: Path) -> FrameRecord | None:
+def _read(path: Path, frame: int) -> FrameRecord | None:
+    """The record of a frame in a file; None if there is none, or one that was copied from another frame."""
     try:
-        return decoded(path.read_bytes())
+        record = decoded(path.read_bytes())
     except OSError:
         return None
+    return record if record is not None and record.frame == frame else None
 
 
 def _remove_abandoned(folder: Path) -> None:
@@ -230,6 +244,12 @@ def cache_error(folder: Path, err: OSError) -> HostError:
             "The disk of the cache folder is full.",
             where=str(folder),
             remedy="Make room or choose another cache folder on the node, then bake again; finished frames stay.",
+        )
+    if err.errno == errno.EISDIR:
+        return HostError(
+            "A folder lies in the cache where a file of the frame belongs.",
+            where=str(err.filename2 or err.filename or folder),
+            remedy="Move it elsewhere, then bake the frame again.",
         )
     return HostError(
         f"The cache folder cannot be written: {err.strerror or err}.",

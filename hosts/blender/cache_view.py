@@ -130,5 +130,5 @@ def _ask(record: FrameRecord) -> Ask | None:
     """What a result was made of; None if it was made of nothing, or of something that this version cannot read."""
     try:
         return ask_from(record) if record.ask else None
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None

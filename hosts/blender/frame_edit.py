@@ -20,6 +20,7 @@ from .exposure import Exposures
 from .homing import former_places
 from .places import location
 from .record import EDITED, ENGINE_FIELDS, IDENTITY, Ask, FrameRecord, ask_data, content_digest
+from .showing import shown_frames
 from .shown import Look, Shown
 from .tap import Helper, Taps
 from .tap_file import digest_of, is_constant
@@ -45,7 +46,23 @@ class FrameEdit:
         self._exposures = Exposures(scene)
         self._engines: dict[ToolChoices, dict[str, Any]] = {}
         self._refusals: dict[ToolChoices, LineamentError] = {}
+        self._keys: dict[Location, str] = {}
         self.engine_s = 0.0
+
+    def begin(self) -> None:
+        """A frame begins: nothing of it is made yet."""
+        self._keys.clear()
+
+    def refuse_replaced(self, frame: int) -> None:
+        """Raise HostError if another process has put something else in the place of what the frame was given."""
+        for place, key in self._keys.items():
+            made = place.made(frame)
+            if made is None or made.key != key or not place.is_whole(made):
+                raise HostError(
+                    "Another process put a result of other settings in the place of this frame's while it was baked.",
+                    where=str(place.result(frame)),
+                    remedy="Is the file also baked elsewhere? Let one finish, then bake this frame again.",
+                )
 
     def run(self, helper: Helper, edit: EditNode, frame: int, folder: Path) -> Work:
         """Bring the node's frame up to date, in every view. Raises LineamentError; then nothing was placed."""
@@ -80,6 +97,7 @@ class FrameEdit:
         told = self._engines.get(state.choices)
         made = place.made(frame)
         is_valid = place.is_valid(made, ask.key, told)
+        self._keys[place] = ask.key
         if is_valid and not self._force:
             place.forget_failure(frame)
             return "valid"
@@ -127,7 +145,13 @@ class FrameEdit:
         return all(mask is not None and is_constant(mask, nothing) for mask in masks)
 
     def _pass_plate(self, edit: EditNode, frame: int, look: Look) -> str:
-        """Nothing to edit: the node lets the plate itself through, which no copy of it could equal for certain."""
+        """Nothing to edit: the node lets the plate itself through, which no copy of it could equal for certain.
+
+        Raises HostError for a linked node that shows a result on the frame: its files and its switch belong elsewhere.
+        """
+        if edit.tree.library is not None:
+            _refuse_shown(self._scene, edit, frame)
+            return IDENTITY
         for view in self._shown.views:
             place = location(self._scene, edit.tree, view)
             record = FrameRecord(frame, IDENTITY, "", edit.name)
@@ -167,6 +191,16 @@ class FrameEdit:
                 where=edit.name,
                 remedy="Bake it first, or let the node edit while rendering.",
             )
+
+
+def _refuse_shown(scene: Any, edit: EditNode, frame: int) -> None:
+    if frame in shown_frames(scene, edit.tree):
+        raise HostError(
+            f"Frame {frame} is not to be edited here, but the node is linked from another file, which shows its "
+            "result.",
+            where=f"{edit.name}, linked from {edit.tree.library.filepath}",
+            remedy="Mute the node, or make it local.",
+        )
 
 
 def _rendered(

@@ -14,7 +14,11 @@ LAST_FRAME = 1_048_573
 """One less than Blender's own: its image sequences are a frame too short to show all from 0 on, and end empty. Before 0
 it renders no animation."""
 
-_PART = re.compile(r"(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?$")
+_QUOTED = 60
+"""Letters of a text that a message repeats: longer ones hide what the message says."""
+
+_PART = re.compile(r"(-?\d{1,9})(?:-(-?\d{1,9})(?:x(\d{1,9}))?)?$")
+"""More digits are no frame of Blender's, and Python refuses to read thousands of them."""
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -91,7 +95,14 @@ def _part(first: int, last: int, step: int) -> str:
     return f"{first}-{last}" + (f"x{step}" if step > 1 else "")
 
 
+def _shortened(text: str) -> str:
+    """A text that somebody gave, at a length that can be quoted."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
+
+
 def _not_frames(text: str) -> RecipeError:
     return RecipeError(
-        f"{text!r} does not name frames.", where="frames", remedy="Write frames such as 1001-1100x2,1105."
+        f"{_shortened(text)!r} does not name frames.",
+        where="frames",
+        remedy="Write frames such as 1001-1100x2,1105.",
     )

@@ -16,6 +16,7 @@ from lineament.core.errors import LineamentError, PlateError, RecipeError
 
 from . import engine, registration
 from .carrier import all_edit_nodes, used_edit_nodes
+from .circles import refuse_circles
 from .compat import working_space
 from .frames import format_frames, parse_frames, refuse_frame
 from .journal import announce
@@ -106,6 +107,7 @@ def render(told: argparse.Namespace) -> int:
     scene = _open(told.file, told.scene)
     output, sentence = output_path(scene, told.output) if told.output else ("", "")
     refuse_unreadable_path(scene, output or scene.render.filepath)
+    refuse_circles(scene)
     if told.bake_only:
         refuse_nothing_to_bake(scene)
     if used_edit_nodes(scene):

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
 from lineament.core.atomic import write_atomically
@@ -42,12 +41,15 @@ def claim(folder: Path, file: Path) -> None:
     if _is_owned(real, real_file) or _is_taken(real, real_file):
         return
     told = json.dumps({"file": _named(str(real), real_file)}).encode("utf-8")
-    if _owner(real):  # gone
+    if (real / OWNER).exists():  # of a file that is gone, or damaged
         write_atomically(real / OWNER, told)
         return
-    real.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError), (real / OWNER).open("xb") as stream:
-        stream.write(told)
+    whole = real / f".{uuid.uuid4().hex[:12]}.partial"
+    try:
+        write_atomically(whole, told)
+        lend(whole, real / OWNER, may_copy=True)  # never half of it, and whoever came first keeps it
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def take_over(source: Path, target: Path, *, may_copy: bool) -> None:
@@ -99,7 +101,15 @@ def _owner(folder: Path) -> str:
     except (OSError, ValueError):
         return ""
     name = told.get("file") if isinstance(told, dict) else None
-    return os.path.normpath(folder / name) if isinstance(name, str) and name else ""
+    return os.path.normpath(folder / name) if isinstance(name, str) and _is_path(name) else ""
+
+
+def _is_path(name: str) -> bool:
+    """Whether the system could have a file of that name."""
+    try:
+        return bool(os.fsencode(name)) and "\0" not in name
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_owned(folder: Path, file: str) -> bool:

@@ -28,6 +28,18 @@ RECORD_SCHEMA = 2
 
 EDITED, IDENTITY, FAILED = "edited", "identity", "failed"
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "dict": (dict,),
+}
+"""Declared kind -> what may stand for it in a file that somebody else may have written."""
+
+_LARGEST = 1 << 63
+"""No whole number of a record is larger, and Python makes no float of some that JSON can write."""
+
 _BLOCK = 1 << 22
 """Bytes read at once: a result at 4K is 142 MB and need not be in memory twice."""
 
@@ -109,9 +121,22 @@ def decoded(data: bytes) -> FrameRecord | None:
         return None
     known = {entry.name for entry in fields(FrameRecord)}
     try:
-        return FrameRecord(**{name: value for name, value in told.items() if name in known})
+        record = FrameRecord(**{name: value for name, value in told.items() if name in known})
+        _refuse_other_kinds(record)
     except TypeError:
         return None
+    return record
+
+
+def _refuse_other_kinds(values: Any) -> None:
+    """Raise TypeError if a plain field of a data class holds another kind of value than it declares."""
+    for entry in fields(values):
+        kinds = _KINDS.get(str(entry.type).partition("[")[0])
+        value = getattr(values, entry.name)
+        is_flag = isinstance(value, bool) and bool not in (kinds or ())
+        is_huge = isinstance(value, int) and abs(value) > _LARGEST
+        if kinds is not None and (is_flag or is_huge or not isinstance(value, kinds)):
+            raise TypeError(f"{entry.name} is {value!r}")
 
 
 def ask_data(ask: Ask) -> dict[str, Any]:
@@ -129,10 +154,13 @@ def ask_data(ask: Ask) -> dict[str, Any]:
 
 
 def ask_from(record: FrameRecord) -> Ask:
-    """The ask that a record was made of. Raises KeyError or TypeError if the record lacks it."""
+    """The ask that a record was made of. Raises KeyError, TypeError or ValueError if the record lacks it."""
     told = dict(record.ask)
     recipe = request_from({"plate": "", "output": "", "number": 0, "recipe": told.pop("recipe")}).recipe
-    return Ask(recipe=recipe, choices=ToolChoices(**told.pop("choices")), **told)
+    ask = Ask(recipe=recipe, choices=ToolChoices(**told.pop("choices")), **told)
+    for part in (ask, ask.recipe, ask.choices):
+        _refuse_other_kinds(part)
+    return ask
 
 
 def failed_record(frame: int, node: str, error: LineamentError) -> FrameRecord:

@@ -22,6 +22,7 @@ from .compat import literal_path, views
 from .frames import runs_of
 from .places import location
 from .showing import shown_frames
+from .written import refuse_cut_off
 
 Stamp = tuple[object, ...]
 """What the result of one frame of a node is in one view: its record and what the system says of its file."""
@@ -152,9 +153,14 @@ class RenderJob:
             return dict.fromkeys(frames, _not_written(self._scene, err))
         lost: dict[int, LineamentError] = {}
         for frame in frames:
-            if self._has_changed(frame):
-                lost[frame] = _changed(self._scene, frame)
-                for path in () if is_movie else _pictures(self._scene, frame):
+            pictures = _pictures(self._scene, frame)
+            try:
+                refuse_cut_off(pictures)
+                if self._has_changed(frame):
+                    raise _changed(self._scene, frame)
+            except LineamentError as err:
+                lost[frame] = err
+                for path in () if is_movie else pictures:
                     with suppress(OSError):
                         path.unlink()
         return lost

@@ -21,6 +21,7 @@ from lineament.plugin.messages import RenderCancelled
 
 from .building import ensure_sockets
 from .carrier import EditNode, edit_nodes, migrate, used_edit_nodes
+from .circles import refuse_circles
 from .errand import Errand
 from .frame_edit import FrameEdit
 from .frames import refuse_frame
@@ -43,7 +44,7 @@ class Baker:
     says whether frames after a failed one are still tried; ``live`` shows the results of a render that runs, in which
     nodes that are not to be edited then have what their cache has. Raises HostError if the nodes cannot be listed, or
     one is of a newer version or keeps its results on another system, and RecipeError for a frame that Blender does
-    not have.
+    not have and for links in a circle.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Baker:
         live: Shown | None = None,
     ) -> None:
         refuse_shared_scenes(scene)
+        refuse_circles(scene)
         for frame in frames:
             refuse_frame(frame)
         self.report = BakeReport(tuple(frames))
@@ -126,6 +128,7 @@ class Baker:
         """Every node of a frame, upstream ones first; the frame is as good as its worst node."""
         self._reached = 0
         self._refuse_gone()
+        self._work.begin()
         refuse_frame(frame)
         with tap_folder() as folder, Helper(self._scene, frame) as helper:
             is_right = False
@@ -145,6 +148,7 @@ class Baker:
             outcome = yield from self._node(helper, edit, frame, folder / str(index))
             outcomes.add(outcome)
             yield self._step(frame, edit.name, outcome)
+        self._work.refuse_replaced(frame)
         return "edited" if "edited" in outcomes else "valid"
 
     def _node(self, helper: Helper, edit: EditNode, frame: int, folder: Path) -> Generator[Step, None, str]:

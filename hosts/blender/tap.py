@@ -206,8 +206,8 @@ class Helper:
                 raise HostError(
                     f"Blender wrote no {path.name} of what flows into the node.",
                     where=f"frame {self._frame}, {node.name}",
-                    remedy="Connect a picture: one colour, an Image node without a file, links in a circle and muted "
-                    f"groups give none. Otherwise make room in {path.parent}.",
+                    remedy="Connect a picture: one colour, an Image node without a file and muted groups "
+                    f"give none. Otherwise make room in {path.parent}.",
                 )
 
     def _dispose(self) -> None:

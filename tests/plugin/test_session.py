@@ -316,7 +316,7 @@ def test_when_a_session_is_closed_during_a_frame_then_the_frame_ends_and_no_work
 
     def work() -> None:
         try:
-            session.render(a_request("wait"))
+            session.render(a_request("deaf"))
         except HostError as err:
             caught.append(err)
 
