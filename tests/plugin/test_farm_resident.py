@@ -287,6 +287,7 @@ class Quick:
         if task.shot == "broken": raise SystemExit(7)
     def run(self, task, reporters):
         if task.shot == "hang":
+            Path(__file__).with_suffix(".hangs").touch()
             time.sleep(600)
         if task.shot == "die":
             import os; os.kill(os.getpid(), 9)
@@ -333,6 +334,9 @@ def test_when_a_worker_hangs_then_stop_kills_it(tmp_path: Path, command: tuple[s
     assert meeting is not None
     with called(meeting) as line:
         line.say("render", token=meeting.token, task=asdict(FrameTask("f", "hang")))
+        limit = time.monotonic() + 10
+        while not (tmp_path / "resident_program.hangs").exists() and time.monotonic() < limit:
+            time.sleep(0.02)
         assert stop(folder, patience_s=0.3)
         assert process.wait(10) == -signal.SIGKILL
     with pytest.raises(ProcessLookupError):
