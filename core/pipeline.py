@@ -20,7 +20,7 @@ from .composite import LARGEST_INCREMENT, CompositeReport, give_back
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
 from .faces.base import Face, FaceCrop
-from .faces.crop import warp_to_plate
+from .faces.crop import rescaled, resized, warp_to_plate
 from .frame import Frame, Layer, Window
 from .latent import Latent
 from .plate_colour import header_chromaticities as header_chromaticities
@@ -101,11 +101,12 @@ def render_frame(
         on_stage("edit")  # pure arithmetic on the latent
         edited = apply_moves(latent, strengths, tools.library)
 
-        on_stage("synthesise")  # the face as the generator sees it, before and after
-        before, after = synthesise_pair(latent, edited, tools)
+        on_stage("synthesise")  # what changes in the face, by the generator and the refiner
+        change = face_change(latent, edited, seen.crop.fine, tools)
 
     on_stage("composite")  # only the difference goes back into the plate
-    increment = 0.5 * recipe.mix * (after - before) * seen.crop.mask  # (3, R, R), encoded domain [0, 1]
+    mask = resized(seen.crop.mask, change.shape[-1])
+    increment = 0.5 * recipe.mix * change * mask  # (3, S, S), encoded domain [0, 1]
     result, counts = composite(frame, layer, plate, increment, seen, recipe, tools, limits)
     return RenderResult(result, RenderReport(strengths, seen, latent, counts))
 
@@ -156,6 +157,26 @@ def synthesise_pair(latent: Latent, edited: Latent, tools: Tools) -> tuple[Array
     return images[0], images[1]
 
 
+def face_change(latent: Latent, edited: Latent, face: Array | None, tools: Tools) -> Array:
+    """What the edit changes in the encoded face, (3, S, S) float32 in units of [-1, 1].
+
+    ``face`` is ``FaceCrop.fine``, by which the model's refiner places the change; without it, or without a refiner, the
+    change is the generator's own and S its resolution. Equal latents give zeros.
+    """
+    before, after = synthesise_pair(latent, edited, tools)
+    return refined_change(latent, edited, before, after, face, tools)
+
+
+def refined_change(
+    latent: Latent, edited: Latent, before: Array, after: Array, face: Array | None, tools: Tools
+) -> Array:
+    """``face_change`` where the generator's pictures (3, R, R) of both latents are there already."""
+    if face is None or tools.refiner is None:
+        return after - before
+    step = np.mean(edited.ws.astype(np.float64) - latent.ws, axis=0)  # (w_dim,)
+    return tools.refiner.change(face, before, after, step.astype(np.float32))
+
+
 def composite(
     frame: Frame,
     layer: Layer,
@@ -166,9 +187,13 @@ def composite(
     tools: Tools,
     matte: Array | None,
 ) -> tuple[Frame, CompositeReport]:
-    """Warp the increment (3, R, R) to the plate and add it there; rows and columns outside are not looked at."""
+    """Warp the increment (3, S, S) to the plate and add it there; rows and columns outside are not looked at.
+
+    S may differ from the crop's resolution; the increment covers the same square.
+    """
     height, width = plate.rgb.shape[:2]
-    delta, x0, y0 = warp_to_plate(increment, seen.crop.plate_from_crop, height, width)
+    matrix = rescaled(seen.crop.plate_from_crop, seen.crop.image.shape[-1], increment.shape[-1])
+    delta, x0, y0 = warp_to_plate(increment, matrix, height, width)
     region = (slice(y0, y0 + delta.shape[1]), slice(x0, x0 + delta.shape[2]))
     d = delta.transpose(1, 2, 0)
     if matte is not None:

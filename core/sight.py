@@ -16,7 +16,7 @@ from .curve import Curve, picture_from_linear
 from .errors import FaceError
 from .faces.align import crop_from_plate, plate_from_crop, transform_points
 from .faces.base import Face, FaceCrop, FaceLocator, Matrix
-from .faces.crop import crop_plate
+from .faces.crop import crop_plate, rescaled, resized
 from .faces.mask import FEATHER, edit_mask, landmark_matte
 from .faces.track import TrackLocator
 from .frame import WHOLE, Frame, Layer, Region, Window
@@ -147,6 +147,37 @@ def region_of(matrix: Matrix, resolution: int, height: int, width: int) -> tuple
     return max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)
 
 
+def face_region(
+    face: Face, pixel_aspect: float, tools: Tools, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) of a plate that the face's square covers, with a margin.
+
+    Raises FaceError if the face lies outside the plate, or is too small to have a square.
+    """
+    size = tools.alignment.resolution
+    x0, y0, x1, y1 = region_of(_matrix(face, pixel_aspect, tools), size, height, width)
+    if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
+        raise FaceError(
+            "The face lies outside the frame.",
+            where=f"landmarks around {face.landmarks.mean(0).round(1).tolist()}",
+            remedy="Leave this frame out, or correct the track.",
+        )
+    return x0, y0, x1, y1
+
+
+def _matrix(face: Face, pixel_aspect: float, tools: Tools) -> Matrix:
+    """``plate_from_crop`` of the face. Raises FaceError if its landmarks do not span a square."""
+    squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
+    try:
+        return squeeze @ plate_from_crop(_squared(face, pixel_aspect), tools.alignment)
+    except ValueError as err:
+        raise FaceError(
+            "The face is too small or its landmarks fall together.",
+            where=f"eyes {face.interocular_px:.1f} px apart",
+            remedy="Leave this frame out, or give a track of a larger face.",
+        ) from err
+
+
 def cut_face(
     plate: Plate,
     face: Face,
@@ -162,8 +193,9 @@ def cut_face(
     sign included, count as missing: they tell nothing of the face, and giving back leaves them alone. Raises FaceError
     if the face lies outside the plate.
     """
-    image, matrix, valid = face_picture(plate, face, colour, exposure, pixel_aspect, tools)
+    pixels, matrix, shift = _encoded_region(plate, face, colour, exposure, pixel_aspect, tools)
     size = tools.alignment.resolution
+    image, valid = _picture(pixels, shift @ matrix, size)
     if tools.segmenter is not None:
         matte = tools.segmenter.matte(image)[0]
     else:
@@ -171,7 +203,36 @@ def cut_face(
         landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
         matte = landmark_matte(landmarks, size)
     mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
-    return FaceCrop(image, matrix, matte, mask, valid)
+    return FaceCrop(image, matrix, matte, mask, valid, _fine(pixels, shift @ matrix, matte, tools))
+
+
+def fine_face(
+    plate: Plate,
+    face: Face,
+    colour: PlateColour,
+    exposure: float,
+    pixel_aspect: float,
+    tools: Tools,
+    matte: Array,
+) -> Array | None:
+    """``FaceCrop.fine`` alone, for a ``matte`` (1, R, R) that is known; None for models without a refiner.
+
+    Raises FaceError if the face lies outside the plate.
+    """
+    if tools.refiner is None:
+        return None
+    pixels, matrix, shift = _encoded_region(plate, face, colour, exposure, pixel_aspect, tools)
+    return _fine(pixels, shift @ matrix, matte, tools)
+
+
+def _fine(pixels: Array, matrix: Matrix, matte: Array, tools: Tools) -> Array | None:
+    """The refiner's view out of encoded ``pixels``, whose place in the generator's crop ``matrix`` tells."""
+    if tools.refiner is None:
+        return None
+    size, fine = tools.alignment.resolution, tools.refiner.size
+    image, valid = _picture(pixels, rescaled(matrix, size, fine), fine)
+    keep = valid * resized(matte, fine) if tools.package.card.matte else valid
+    return (np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) * keep).astype(np.float32)
 
 
 def face_picture(
@@ -182,31 +243,30 @@ def face_picture(
     Returns the image (3, R, R) float32 encoded in [-1, 1], ``plate_from_crop`` (3, 3), and the share of each pixel that
     lies on usable ones of the plate, (1, R, R) in [0, 1]. Raises FaceError if the face lies outside the plate.
     """
-    squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
-    try:
-        matrix = squeeze @ plate_from_crop(_squared(face, pixel_aspect), tools.alignment)
-    except ValueError as err:
-        raise FaceError(
-            "The face is too small or its landmarks fall together.",
-            where=f"eyes {face.interocular_px:.1f} px apart",
-            remedy="Leave this frame out, or give a track of a larger face.",
-        ) from err
-    size = tools.alignment.resolution
-    x0, y0, x1, y1 = region_of(matrix, size, *plate.rgb.shape[:2])
-    if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
-        raise FaceError(
-            "The face lies outside the frame.",
-            where=f"landmarks around {face.landmarks.mean(0).round(1).tolist()}",
-            remedy="Leave this frame out, or correct the track.",
-        )
+    pixels, matrix, shift = _encoded_region(plate, face, colour, exposure, pixel_aspect, tools)
+    image, valid = _picture(pixels, shift @ matrix, tools.alignment.resolution)
+    return image, matrix, valid
+
+
+def _picture(pixels: Array, matrix: Matrix, size: int) -> tuple[Array, Array]:
+    """Encoded pixels in a crop of ``size``, (3, size, size) in [-1, 1], and which of it is usable."""
+    picture, valid = crop_plate(pixels, matrix, size)
+    return (2.0 * picture - 1.0).astype(np.float32), valid
+
+
+def _encoded_region(
+    plate: Plate, face: Face, colour: PlateColour, exposure: float, pixel_aspect: float, tools: Tools
+) -> tuple[Array, Matrix, Matrix]:
+    """The part of the plate around the face, encoded, NaN where it is not finite; ``plate_from_crop``; and what brings
+    plate pixels to the part's."""
+    matrix = _matrix(face, pixel_aspect, tools)
+    x0, y0, x1, y1 = face_region(face, pixel_aspect, tools, *plate.rgb.shape[:2])
     shift = np.array([[1.0, 0.0, -x0], [0.0, 1.0, -y0], [0.0, 0.0, 1.0]])
     region = (slice(y0, y1), slice(x0, x1))
     colours = straight(plate.rgb[region], None if plate.alpha is None else plate.alpha[region])
     pixels = encoded(colour.to_linear709(colours), exposure, tools.curve)
     pixels[~np.isfinite(colours).all(-1)] = np.nan
-    picture, valid = crop_plate(pixels, shift @ matrix, size)
-    image = (2.0 * picture - 1.0).astype(np.float32)
-    return image, matrix, valid
+    return pixels, matrix, shift
 
 
 def _squared(face: Face, pixel_aspect: float) -> Face:

@@ -28,6 +28,7 @@ from .inversion.encoder_net import EncoderNet
 from .inversion.loss import WStatistics
 from .inversion.optimise import FROM_MEAN, OptimiseInverter, OptimiseSettings
 from .latent_cache import CachedInverter, LatentCache
+from .refiner import RefinerNet
 from .scorer import ScorerNet
 
 INVERTERS = ("encoder", "optimise")
@@ -38,6 +39,9 @@ ENCODER = "encoder.safetensors"
 LOCATOR = "locator.safetensors"
 SEGMENTER = "segmenter.safetensors"
 IDENTITY = "identity.safetensors"
+REFINER = "refiner.safetensors"
+REFINER_NOTE = "refiner.json"
+LARGEST_REFINER = 1024
 STATISTICS = "wstats.safetensors"
 LABELS = "labels.json"
 LARGEST = 1e3  # of the numbers of an alignment, which are about 1
@@ -74,6 +78,7 @@ class Tools:
     library: DirectionLibrary
     device: str = "cpu"
     ocio: str = ""
+    refiner: RefinerNet | None = None
 
 
 def open_tools(options: ToolOptions) -> Tools:
@@ -83,6 +88,8 @@ def open_tools(options: ToolOptions) -> Tools:
     with device_errors(device):
         generator = package.generator.to(device)
         inverter = build_inverter(package, generator, options.inverter, device, options.seed)
+        refiner = load_refiner(package)
+        refiner = None if refiner is None else refiner.to(device)
     if options.cache:
         inverter = CachedInverter(inverter, LatentCache(Path(options.cache)), generator.id)
     return Tools(
@@ -96,6 +103,7 @@ def open_tools(options: ToolOptions) -> Tools:
         library=load_library(package),
         device=device,
         ocio=options.ocio,
+        refiner=refiner,
     )
 
 
@@ -188,6 +196,27 @@ def load_encoder(package: ModelPackage) -> EncoderNet | None:
     with package_errors(str(package.folder / ENCODER)):
         net = EncoderNet.from_tensors(tensors)
         check_network(net, package.card.resolution, package.card.w_dim)
+    return net.eval().requires_grad_(False)
+
+
+def load_refiner(package: ModelPackage) -> RefinerNet | None:
+    """The model's refiner, or None if it has none. Raises GeneratorError if it was made for another generator."""
+    if not package.has(REFINER):
+        return None
+    document, tensors = package.document(REFINER_NOTE), package.tensors(REFINER)
+    with package_errors(str(package.folder / REFINER_NOTE)):
+        size, made_for = document["size"], document["generator_id"]
+        if type(size) is not int or not 32 <= size <= LARGEST_REFINER:
+            raise ValueError(f"the size {size!a:.40} is none from 32 to {LARGEST_REFINER}")
+        if made_for != package.card.id:
+            raise ValueError(f"the refiner was made for generator {made_for!a:.40}, not {package.card.id}")
+    with package_errors(str(package.folder / REFINER)):
+        net = RefinerNet.from_tensors(tensors, size)
+        if net.w_dim != package.card.w_dim:
+            raise ValueError(f"the refiner wants steps of {net.w_dim} numbers, not {package.card.w_dim}")
+        for name, tensor in net.state_dict().items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise ValueError(f"{name} holds NaN or infinity")
     return net.eval().requires_grad_(False)
 
 

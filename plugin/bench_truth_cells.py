@@ -17,18 +17,18 @@ from lineament.core.devices import device_errors
 from lineament.core.directions.apply import apply_moves
 from lineament.core.directions.library import DirectionLibrary
 from lineament.core.faces.base import FaceCrop
-from lineament.core.faces.crop import warp_to_plate
+from lineament.core.faces.crop import resized, warp_to_plate
 from lineament.core.flicker import edit_jitter, flicker_ratio, motion
 from lineament.core.frame import Frame
 from lineament.core.latent import Direction, Latent
-from lineament.core.pipeline import Sight, composite, see_face
+from lineament.core.pipeline import Sight, composite, refined_change, see_face
 from lineament.core.recipe import EditRecipe
 from lineament.core.score import changed, cosines, edit_gain, outside_share, stops
 from lineament.core.sight import Plate, cut_face, read_plate
 from lineament.core.tools import Tools
 
 from .bench_truth_judge import Judge
-from .bench_truth_methods import CROP_ORACLE, INVERTED_ORACLE, NOTHING, TRUTH, Method
+from .bench_truth_methods import CROP_ORACLE, INVERTED_ORACLE, NOTHING, PLAIN, TRUTH, Method
 from .bench_truth_shots import TruthShot
 
 Array = npt.NDArray[np.float32]
@@ -215,17 +215,25 @@ def edited_frames(
 def _increments(
     plate: Frame, truth: Array, rows: Sequence[Row], view: Seen, tools: Tools
 ) -> dict[str, Array]:
-    """What each row adds, (3, R, R) in the encoded domain, masked as in the product."""
+    """What each row adds, (3, S, S) in the encoded domain, masked as in the product."""
     crop = view.sight.crop
     edited = {row.name: moved(view.latent, row) for row in rows if row.direction is not None}
     truth_crop = _crop_of(truth, plate, view, tools)
     if any(row.name == INVERTED_ORACLE for row in rows):
         with device_errors(tools.device):
             edited[INVERTED_ORACLE] = tools.inverter.invert(truth_crop)
-    increments = dict(zip(edited, synthesised_steps(view.latent, list(edited.values()), tools), strict=True))
-    increments[CROP_ORACLE] = 0.5 * (truth_crop.image - crop.image)
-    nothing = np.zeros_like(crop.image)
-    return {row.name: increments.get(row.name, nothing) * crop.mask for row in rows}
+    increments = drawn_steps(view, edited, tools)
+    increments[CROP_ORACLE] = crop_step(crop, truth_crop)
+    nothing = np.zeros_like(increments[CROP_ORACLE])
+    steps = {row.name: increments.get(row.name, nothing) for row in rows}
+    return {name: step * resized(crop.mask, step.shape[-1]) for name, step in steps.items()}
+
+
+def crop_step(before: FaceCrop, after: FaceCrop) -> Array:
+    """Half the difference of two crops (3, S, S), at the refiner's resolution where the model has one."""
+    if before.fine is None or after.fine is None:
+        return np.asarray(0.5 * (after.image - before.image), np.float32)
+    return np.asarray(0.5 * (after.fine - before.fine), np.float32)
 
 
 def moved(latent: Latent, row: Row) -> Latent:
@@ -235,12 +243,20 @@ def moved(latent: Latent, row: Row) -> Latent:
     return apply_moves(latent, {row.direction.name: row.strength}, library)
 
 
-def synthesised_steps(latent: Latent, edited: Sequence[Latent], tools: Tools) -> list[Array]:
-    """Half the difference of each edited picture and the plain one, (3, R, R) float32, from one batch."""
+def drawn_steps(view: Seen, edited: Mapping[str, Latent], tools: Tools) -> dict[str, Array]:
+    """Half the change of each row's edited latent, (3, S, S) float32: by the generator, from one batch, and placed by
+    the model's refiner but in the row PLAIN, which keeps the generator's resolution."""
     with device_errors(tools.device), torch.inference_mode():
-        ws = torch.from_numpy(np.stack([latent.ws, *(one.ws for one in edited)])).to(tools.device)
-        images = tools.generator.synthesise(ws).float().cpu().numpy()
-    return [0.5 * (image - images[0]) for image in images[1:]]
+        ws = np.stack([view.latent.ws, *(one.ws for one in edited.values())])
+        before, *after = (
+            tools.generator.synthesise(torch.from_numpy(ws).to(tools.device)).float().cpu().numpy()
+        )
+        changes = {}
+        for (name, latent), picture in zip(edited.items(), after, strict=True):
+            bare = replace(tools, refiner=None) if name == PLAIN else tools
+            change = refined_change(view.latent, latent, before, picture, view.sight.crop.fine, bare)
+            changes[name] = np.asarray(0.5 * change, np.float32)
+    return changes
 
 
 def _crop_of(picture: Array, plate: Frame, view: Seen, tools: Tools) -> FaceCrop:
@@ -250,10 +266,9 @@ def _crop_of(picture: Array, plate: Frame, view: Seen, tools: Tools) -> FaceCrop
 
 
 def truth_step(shot: TruthShot, attribute: str, number: int, view: Seen, tools: Tools) -> Array:
-    """What the truth adds to the crop, (3, R, R) float32 in the encoded domain, not masked."""
+    """What the truth adds to the crop, (3, S, S) float32 in the encoded domain, not masked."""
     plate = shot.plate(number)
-    crop = _crop_of(shot.truth(attribute, number).rgb(""), plate, view, tools)
-    return np.asarray(0.5 * (crop.image - view.sight.crop.image), np.float32)
+    return crop_step(view.sight.crop, _crop_of(shot.truth(attribute, number).rgb(""), plate, view, tools))
 
 
 def _box(plate: Array, truth: Array, sight: Sight) -> tuple[slice, slice]:

@@ -24,6 +24,8 @@ from lineament.core.tools import Tools, load_encoder, load_scorer, w_statistics
 NOTHING, SHIPPED, CROP_ORACLE, INVERTED_ORACLE, TRUTH = (
     "do nothing", "shipped", "oracle: truth through the crop", "oracle: truth inverted", "truth",
 )  # fmt: skip
+PLAIN = "shipped, generator alone"
+"""The shipped direction without the refiner: what the generator by itself gives back."""
 RANDOM = "random direction"
 RANDOM_SEED = 7
 NULL_FINDERS = ("random_direction",)
@@ -37,7 +39,7 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Method:
-    """One row: a direction of an attribute. ``kind`` is "shipped", "finder" or "null"."""
+    """One row: a direction of an attribute. ``kind`` is "shipped", "plain" (without refiner), "finder" or "null"."""
 
     name: str
     kind: str
@@ -149,6 +151,8 @@ def methods_for(attribute: str, data: LabelledLatents, tools: Tools, randoms: in
         return build_direction(data, covariance, spec, finder, num_ws=num_ws, seed=0, refits=0, cap=4.0)
 
     rows = [Method(SHIPPED, "shipped", tools.library.get(attribute))]
+    if tools.refiner is not None:
+        rows.append(Method(PLAIN, "plain", tools.library.get(attribute)))
     rows += [
         Method(name, "finder", found(finder)) for name, finder in FINDERS.items() if name not in NULL_FINDERS
     ]

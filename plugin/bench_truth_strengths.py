@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from lineament.core.faces.crop import resized
 from lineament.core.tools import Tools
 
-from .bench_truth_cells import Row, Seen, moved, synthesised_steps, truth_step
+from .bench_truth_cells import Row, Seen, drawn_steps, moved, truth_step
 from .bench_truth_judge import Judge
 from .bench_truth_methods import SHIPPED, Method
 from .bench_truth_shots import TruthShot
@@ -88,12 +89,8 @@ def _best(
     tried = [min(STEP * i, limit) for i in range(1, count + 1)]
     gains, changes, wanted = [], [], []
     for view, goal in goals:
-        rows = [Row(method.name, method.direction, strength) for strength in tried]
-        mask = view.sight.crop.mask
-        steps = [
-            step * mask
-            for step in synthesised_steps(view.latent, [moved(view.latent, r) for r in rows], tools)
-        ]
+        mask = resized(view.sight.crop.mask, goal.shape[-1])
+        steps = [mask * resized(step, goal.shape[-1]) for step in _steps(method, tried, view, tools)]
         gains.append([1.0 - _rms(step - goal) / max(_rms(goal), 1e-9) for step in steps])
         read = _read(view, [np.zeros_like(goal), goal * mask, *steps], scorer)[:, column]
         changes.append(read[2:] - read[0])
@@ -107,11 +104,20 @@ def _best(
     return Calibration(tried[chosen], tuple(tried), told[0], told[1])
 
 
+def _steps(method: Method, tried: Sequence[float], view: Seen, tools: Tools) -> list[Array]:
+    """What one row adds at each of these strengths, (3, S, S)."""
+    found = []
+    for strength in tried:
+        row = Row(method.name, method.direction, strength)
+        found.append(drawn_steps(view, {row.name: moved(view.latent, row)}, tools)[row.name])
+    return found
+
+
 def _read(view: Seen, steps: Sequence[Array], scorer: Judge) -> Doubles:
     """Scores (N, A) of the crop with each step added to it."""
-    crop = view.sight.crop
+    crop, size = view.sight.crop, view.sight.crop.image.shape[-1]
     return scorer.scores(
-        [replace(crop, image=(crop.image + 2.0 * step).astype(np.float32)) for step in steps]
+        [replace(crop, image=(crop.image + 2.0 * resized(step, size)).astype(np.float32)) for step in steps]
     )
 
 

@@ -47,6 +47,27 @@ def train_default(
     console.print(f"{folder}: done", markup=False)
 
 
+@train.command("refiner")
+def train_refiner_command(
+    data: Data,
+    work: Work = Path("out/refiner"),
+    output: Result = Path("out/model"),
+    minutes: Annotated[float, option("--minutes", help="Processor minutes.", min=0.0)] = 30.0,
+    model: Annotated[
+        str, option("--model", help="Model that gets the refiner: default, or the folder of a package.")
+    ] = "default",
+) -> None:
+    """Train the refiner of a finished model on pairs of renders, and write the model with it."""
+    from lineament.core.training.refiner import RefinerOptions, train_refiner
+
+    from .terminal import out
+
+    console = out()
+    options = RefinerOptions(data=data, run=work, output=output, model=model, minutes=minutes)
+    folder = train_refiner(options, lambda line: console.print(line, markup=False))
+    console.print(f"{folder}: done", markup=False)
+
+
 @train.command("locator")
 def train_locator(
     data: Data,

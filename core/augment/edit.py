@@ -16,10 +16,11 @@ import torch
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
 from ..faces.base import Alignment, FaceCrop
+from ..faces.crop import resized
 from ..frame import Frame, Layer, Part, Window
 from ..inversion.matte import input_image
 from ..latent import Latent
-from ..pipeline import Sight, composite, plate_colour, see_face, synthesise_pair
+from ..pipeline import Sight, composite, face_change, plate_colour, see_face
 from ..preview import to_display
 from ..recipe import EditRecipe
 from ..score import cosines, stops
@@ -103,14 +104,14 @@ class Subject:
         recipe, tools = self._recipe, self._tools
         with device_errors(tools.device):
             edited = apply_moves(self._latent, strengths, tools.library)
-            before, after = synthesise_pair(self._latent, edited, tools)
-        frame, clamped = self._given_back(recipe.mix * (after - before))
+            change = face_change(self._latent, edited, self.seen.crop.fine, tools)
+        frame, clamped = self._given_back(recipe.mix * change)
         return Made(variant, frame, self.measure(frame, clamped, strengths))
 
     def _given_back(self, difference: Array) -> tuple[Frame, int]:
-        """The frame with a difference (3, R, R) of encoded pictures added to its face, and how many pixels were held
+        """The frame with a difference (3, S, S) of encoded pictures added to its face, and how many pixels were held
         back."""
-        increment = 0.5 * difference * self.seen.crop.mask
+        increment = 0.5 * difference * resized(self.seen.crop.mask, difference.shape[-1])
         frame, counts = composite(
             self._frame, self.layer, self._plate, increment, self.seen, self._recipe, self._tools, None
         )

@@ -55,6 +55,9 @@ class FaceCrop:
     (3, 3) float64 maps crop pixels to plate pixels; ``matte`` (1, R, R) float32 in [0, 1], 1 on the person (hair,
     skin, glasses), 0 on background and cloth; ``mask`` (1, R, R) float32 in [0, 1], where an edit may act (matte,
     feathered to 0 at the crop's border); ``valid`` (1, R, R) float32, 1 where the crop lies inside the plate.
+
+    ``fine`` (3, S, S) float32 is the same square at the resolution of the model's refiner, background in grey; None for
+    models without one.
     """
 
     image: Array
@@ -62,6 +65,7 @@ class FaceCrop:
     matte: Array
     mask: Array
     valid: Array
+    fine: Array | None = None
 
 
 class FaceLocator(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -78,6 +79,23 @@ def warp_to_plate(
 def _pitch(matrix: Matrix) -> float:
     """Source pixels for one target pixel, along the longer axis where pixels are not square."""
     return float(np.linalg.norm(matrix[:2, :2], 2))
+
+
+def rescaled(plate_from_crop: Matrix, size: int, other: int) -> Matrix:
+    """The matrix of a crop of ``size`` pixels a side for the same square at ``other`` pixels."""
+    return plate_from_crop @ np.diag([size / other, size / other, 1.0])
+
+
+def resized(picture: Array, size: int) -> Array:
+    """(M, M) or (C, M, M) float32 at another size: averaged when smaller, linear when larger."""
+    if picture.shape[-1] == size:
+        return picture
+    kind = cv2.INTER_AREA if size < picture.shape[-1] else cv2.INTER_LINEAR
+    planes = picture[None] if picture.ndim == 2 else picture
+    done = np.stack(
+        [cv2.resize(np.ascontiguousarray(plane), (size, size), interpolation=kind) for plane in planes]
+    )
+    return np.asarray(done[0] if picture.ndim == 2 else done, np.float32)
 
 
 def enlarge(picture: Tensor, factor: int) -> Tensor:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
@@ -21,6 +20,7 @@ from safetensors.numpy import save
 from ..atomic import write_atomically
 from ..errors import DataError, FaceError
 from ..faces.base import Face, FaceCrop
+from ..faces.crop import resized as resized
 from ..io.sequences import FramePath
 from ..pipeline import plate_colour
 from ..sight import cut_face
@@ -77,18 +77,6 @@ class CropFile:
         person = resized(self.person if matte is None else matte, size)[None]
         valid = resized(self.valid, size)[None]
         return FaceCrop(image, self.plate_from_crop, person, person, valid)
-
-
-def resized(picture: Array, size: int) -> Array:
-    """(M, M) or (C, M, M) float32 at another size: averaged when smaller, linear when larger."""
-    if picture.shape[-1] == size:
-        return picture
-    kind = cv2.INTER_AREA if size < picture.shape[-1] else cv2.INTER_LINEAR
-    planes = picture[None] if picture.ndim == 2 else picture
-    done = np.stack(
-        [cv2.resize(np.ascontiguousarray(plane), (size, size), interpolation=kind) for plane in planes]
-    )
-    return np.asarray(done[0] if picture.ndim == 2 else done, np.float32)
 
 
 def cut_all(

@@ -7,7 +7,7 @@ of frames nor their grouping can change a bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +15,19 @@ import numpy.typing as npt
 from ..composite import LARGEST_INCREMENT, CompositeReport, give_back
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
-from ..errors import GeneratorError
+from ..errors import FaceError, GeneratorError
 from ..faces.align import plate_from_crop
 from ..faces.base import Face, Matrix
-from ..faces.crop import warp_to_plate
+from ..faces.crop import rescaled, resized, warp_to_plate
 from ..faces.mask import FEATHER, edit_mask
 from ..frame import Frame, Layer
 from ..latent import Latent
-from ..pipeline import finite_matte, plate_colour, synthesise_pair
-from ..sight import read_plate
+from ..pipeline import face_change, finite_matte, plate_colour
+from ..sight import face_region, fine_face, read_plate
 from ..tools import Tools
 from .analysis import Analysis, FaceAnalysis, Status
 from .analysis_store import TUNING
-from .crops import plate_aspect, resized
+from .crops import plate_aspect
 from .shot import FaceEdit, Shot
 from .tune import tuned
 
@@ -100,7 +100,7 @@ def render_shot_frame(
     """
     row, layer = analysis.row(number), frame.layer(shot.layer)
     limits = None if matte is None else finite_matte(matte, frame.parts[layer.part].data_window)
-    reports = []
+    reports, plate = [], frame
     for edit in shot.faces:
         face = analysis.face(edit.name)
         strengths = edit.recipe.strengths_at(number)
@@ -110,7 +110,9 @@ def render_shot_frame(
         is_idle = not strengths or edit.recipe.mix == 0.0 or status == "missing"
         if not is_idle and (limits is None or limits.any()):
             aspect = plate_aspect(shot.pixel_aspect or frame.parts[layer.part].pixel_aspect)
-            increment = face_increment(face, row, edit, strengths, analysis.generator_id, aspect, tools)
+            latent = Latent(face.latents[row], analysis.generator_id)
+            fine = fine_picture(plate, layer, face, row, edit, aspect, tools)
+            increment = face_increment(face, row, edit, latent, strengths, aspect, tools, fine)
             frame, counts = add_increment(frame, layer, increment, face.exposure, edit, tools, limits)
         reports.append(FaceReport(edit.name, status, strengths, float(face.covered[row]), counts))
     return ShotResult(frame, tuple(reports))
@@ -120,19 +122,40 @@ def face_increment(
     face: FaceAnalysis,
     row: int,
     edit: FaceEdit,
+    latent: Latent,
     strengths: Mapping[str, float],
-    generator_id: str,
     pixel_aspect: float,
     tools: Tools,
+    fine: Array | None,
 ) -> Increment:
-    """The difference of the edited and the plain face, where it may act."""
-    latent = Latent(face.latents[row], generator_id)
+    """The difference of the edited and the plain face, where it may act; ``fine`` is what ``fine_picture`` gives."""
     edited = apply_moves(latent, strengths, tools.library)
     with device_errors(tools.device):
-        before, after = synthesise_pair(latent, edited, tools)
-    mask = face_mask(face, row, edit, pixel_aspect, tools)
-    picture = 0.5 * edit.recipe.mix * (after - before) * mask.picture
-    return Increment(picture.astype(np.float32), mask.plate_from_crop)
+        change = face_change(latent, edited, fine, tools)
+    mask, size = face_mask(face, row, edit, pixel_aspect, tools), change.shape[-1]
+    picture = 0.5 * edit.recipe.mix * change * resized(mask.picture, size)
+    matrix = rescaled(mask.plate_from_crop, tools.alignment.resolution, size)
+    return Increment(picture.astype(np.float32), matrix)
+
+
+def fine_picture(
+    frame: Frame, layer: Layer, face: FaceAnalysis, row: int, edit: FaceEdit, aspect: float, tools: Tools
+) -> Array | None:
+    """The face as the refiner sees it, (3, S, S); None for models without one, and for faces outside the frame."""
+    if tools.refiner is None:
+        return None
+    size = tools.alignment.resolution
+    person, keep = (resized(maps[row].astype(np.float32), size) for maps in (face.mattes, face.keeps))
+    window = frame.parts[layer.part].data_window
+    place = Face(face.track.landmarks[row], 1.0, "shot")
+    try:
+        x0, y0, x1, y1 = face_region(place, aspect, tools, window.height, window.width)
+        plate = read_plate(frame, layer, (slice(y0, y1), slice(x0, x1)))
+        near = replace(place, landmarks=place.landmarks - (x0, y0))
+        colour = plate_colour(frame, layer, edit.recipe, tools.ocio)
+        return fine_face(plate, near, colour, face.exposure, aspect, tools, (person * keep)[None])
+    except FaceError:
+        return None  # nothing of it will be given back either
 
 
 def face_mask(face: FaceAnalysis, row: int, edit: FaceEdit, pixel_aspect: float, tools: Tools) -> Increment:

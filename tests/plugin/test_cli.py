@@ -23,7 +23,7 @@ from .conftest import FRAMES, Studio
 
 COMMANDS = (
     *("edit", "invert", "sample", "doctor", "demo", "model list", "model inspect", "model import"),
-    *("directions list", "directions show", "train default", "train locator"),
+    *("directions list", "directions show", "train default", "train locator", "train refiner"),
     *("faces assets", "faces dataset", "faces sheet", "faces correlations", "faces shot", "bench truth"),
     *("shots init", "shots check", "shots list", "shots set", "shots diff"),
     *("shot analyse", "shot render", "shot report", "review"),
