@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -32,6 +32,7 @@ from lineament.core.shots.preview_frame import (
     preview_tools,
     whole_window,
 )
+from lineament.core.shots.render import fine_pictures
 from lineament.core.shots.shot import FaceEdit, Shot
 from lineament.core.tools import Tools
 from lineament.core.view_transform import View, displayed, view_processor, views_of
@@ -145,9 +146,10 @@ class PictureDesk:
     def _reduced(self, look: Look) -> PreviewPlate:
         path = self.path(look.frame)
         frame = self._frames.get(look.frame, lambda: read_frame(path.path, path.source_number))
-        return preview_plate(
+        small = preview_plate(
             frame, self.shot, self._window(frame, look), self._tools, self._matte(path, frame)
         )
+        return replace(small, fine=fine_pictures(frame, look.frame, self.shot, self.analysis, self._tools))
 
     def _window(self, frame: Frame, look: Look) -> PreviewWindow:
         part = frame.parts[frame.layer(self.shot.layer).part]

@@ -8,7 +8,7 @@ rounding to the plate's number format.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -60,13 +60,15 @@ class PreviewWindow:
 
 @dataclass(frozen=True)
 class PreviewPlate:
-    """A plate made small: its ``frame`` (float32, square pixels, the header's colour), its ``window``, and ``limits``
-    (height, width) in [0, 1], or None."""
+    """A plate made small: its ``frame`` (float32, square pixels, the header's colour), its ``window``, ``limits``
+    (height, width) in [0, 1], or None, and the faces ``fine`` from the large plate, as the refiner sees them; None
+    where they have to be cut from the small one."""
 
     frame: Frame
     window: PreviewWindow
     colour: PlateColour
     limits: Array | None = None
+    fine: Mapping[str, Array | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,13 @@ def preview_frame(
     """
     small = replace(shot, faces=faces, layer="", pixel_aspect=1.0)
     return render_shot_frame(
-        plate.frame, number, small, _carried(analysis, plate.window), tools, matte=plate.limits
+        plate.frame,
+        number,
+        small,
+        _carried(analysis, plate.window),
+        tools,
+        matte=plate.limits,
+        fine=plate.fine,
     )
 
 

@@ -89,18 +89,20 @@ def render_shot_frame(
     tools: Tools,
     *,
     matte: Array | None = None,
+    fine: Mapping[str, Array | None] | None = None,
 ) -> ShotResult:
     """Edit every face of the shot in one frame; ``tools`` come from ``tools_for``.
 
     ``number`` is the shot's frame number: it decides strengths and latents; ``frame.number`` may differ where a plate
-    is held. ``matte`` (H, W) in [0, 1] over the data window limits all edits. A face that is missing, all of whose
-    strengths are 0 or whose mix is 0, leaves the frame as it is, bit for bit. The result depends on the frame, the
+    is held. ``matte`` (H, W) in [0, 1] over the data window limits all edits. ``fine`` is what ``fine_pictures`` gave
+    of the frame; without it the pictures are cut here. A face that is missing, all of whose strengths are 0 or whose mix is 0, leaves the frame as it is, bit for bit. The result depends on the frame, the
     analysis and the faces' recipes alone. Raises RecipeError for strengths out of range, DataError for a frame that was
     not analysed, GeneratorError, ColourError, DeviceError, and ValueError if the matte has another size.
     """
     row, layer = analysis.row(number), frame.layer(shot.layer)
     limits = None if matte is None else finite_matte(matte, frame.parts[layer.part].data_window)
     reports, plate = [], frame
+    aspect = plate_aspect(shot.pixel_aspect or frame.parts[layer.part].pixel_aspect)
     for edit in shot.faces:
         face = analysis.face(edit.name)
         strengths = edit.recipe.strengths_at(number)
@@ -109,10 +111,13 @@ def render_shot_frame(
         status, counts = face.track.statuses[row], NOTHING
         is_idle = not strengths or edit.recipe.mix == 0.0 or status == "missing"
         if not is_idle and (limits is None or limits.any()):
-            aspect = plate_aspect(shot.pixel_aspect or frame.parts[layer.part].pixel_aspect)
             latent = Latent(face.latents[row], analysis.generator_id)
-            fine = fine_picture(plate, layer, face, row, edit, aspect, tools)
-            increment = face_increment(face, row, edit, latent, strengths, aspect, tools, fine)
+            view = (
+                fine_picture(plate, layer, face, row, edit, aspect, tools)
+                if fine is None
+                else fine.get(edit.name)
+            )
+            increment = face_increment(face, row, edit, latent, strengths, aspect, tools, view)
             frame, counts = add_increment(frame, layer, increment, face.exposure, edit, tools, limits)
         reports.append(FaceReport(edit.name, status, strengths, float(face.covered[row]), counts))
     return ShotResult(frame, tuple(reports))
@@ -136,6 +141,23 @@ def face_increment(
     picture = 0.5 * edit.recipe.mix * change * resized(mask.picture, size)
     matrix = rescaled(mask.plate_from_crop, tools.alignment.resolution, size)
     return Increment(picture.astype(np.float32), matrix)
+
+
+def fine_pictures(
+    frame: Frame, number: int, shot: Shot, analysis: Analysis, tools: Tools
+) -> dict[str, Array | None]:
+    """The faces of one frame as the refiner sees them, by name: they do not depend on strengths.
+
+    Raises DataError for a frame that was not analysed, ColourError.
+    """
+    row, layer = analysis.row(number), frame.layer(shot.layer)
+    aspect = plate_aspect(shot.pixel_aspect or frame.parts[layer.part].pixel_aspect)
+    found: dict[str, Array | None] = {}
+    for edit in shot.faces:
+        face = analysis.face(edit.name)
+        if face.track.statuses[row] != "missing":
+            found[edit.name] = fine_picture(frame, layer, face, row, edit, aspect, tools)
+    return found
 
 
 def fine_picture(

@@ -20,7 +20,7 @@ from lineament.core.shots.preview_frame import (
     preview_tools,
     whole_window,
 )
-from lineament.core.shots.render import render_shot_frame
+from lineament.core.shots.render import fine_pictures, render_shot_frame
 from lineament.core.shots.shot import FaceEdit, Shot
 from lineament.core.tools import ToolOptions, open_tools
 
@@ -80,6 +80,7 @@ def test_when_a_preview_is_smaller_then_it_is_the_render_made_small(repository, 
     plates, tools = resolve(shot.plate, "1001"), open_tools(ToolOptions())
     analysis, frame = analyse(shot, plates, tools, tmp_path), read_frame(plates[0].path, 1001)
     small = preview_plate(frame, shot, whole_window(512, 512, 1.0, 256), tools)
+    small = replace(small, fine=fine_pictures(frame, 1001, shot, analysis, tools))
     preview = preview_frame(small, 1001, shot, shot.faces, analysis, preview_tools(tools)).frame.rgb()
     rendered, plate = render_shot_frame(frame, 1001, shot, analysis, tools).frame.rgb(), frame.rgb()
     rendered, plate = (each.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3)) for each in (rendered, plate))
