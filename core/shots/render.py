@@ -95,9 +95,10 @@ def render_shot_frame(
 
     ``number`` is the shot's frame number: it decides strengths and latents; ``frame.number`` may differ where a plate
     is held. ``matte`` (H, W) in [0, 1] over the data window limits all edits. ``fine`` is what ``fine_pictures`` gave
-    of the frame; without it the pictures are cut here. A face that is missing, all of whose strengths are 0 or whose mix is 0, leaves the frame as it is, bit for bit. The result depends on the frame, the
-    analysis and the faces' recipes alone. Raises RecipeError for strengths out of range, DataError for a frame that was
-    not analysed, GeneratorError, ColourError, DeviceError, and ValueError if the matte has another size.
+    of the frame; without it the pictures are cut here. A face that is missing, all of whose strengths are 0 or whose
+    mix is 0, leaves the frame as it is, bit for bit. The result depends on the frame, the analysis and the faces'
+    recipes alone. Raises RecipeError for strengths out of range, DataError for a frame that was not analysed,
+    GeneratorError, ColourError, DeviceError, and ValueError if the matte has another size.
     """
     row, layer = analysis.row(number), frame.layer(shot.layer)
     limits = None if matte is None else finite_matte(matte, frame.parts[layer.part].data_window)
