@@ -1,0 +1,76 @@
+"""The refiner in a shot: it looks at each frame itself, in any order alike, and nowhere without a face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from lineament.core.io import read_frame
+from lineament.core.refiner import RefinerNet
+from lineament.core.shots.analyse import analyse
+from lineament.core.shots.render import fine_pictures, render_shot_frame
+
+
+@pytest.fixture
+def opened(small_shot, make_tools):
+    """A shot whose model has a refiner, and the same tools without it."""
+    plain = make_tools()
+    torch.manual_seed(4)
+    net = RefinerNet(plain.generator.w_dim, 64, (8, 8, 8, 8, 8))
+    torch.nn.init.normal_(net.out.weight, std=0.5)
+    tools = replace(plain, refiner=net.eval().requires_grad_(False))
+    return small_shot, tools, plain, analyse(small_shot.shot, small_shot.plates, plain, small_shot.cache)
+
+
+def frame_of(small, number: int):
+    plate = next(one for one in small.plates if one.number == number)
+    return read_frame(plate.path, number)
+
+
+def test_when_a_model_has_a_refiner_then_the_analysis_is_the_same_and_the_frame_is_not(opened) -> None:
+    small, tools, plain, analysis = opened
+    frame = frame_of(small, 1004)
+    refined, drawn = (
+        render_shot_frame(frame, 1004, small.shot, analysis, one).frame.rgb("") for one in (tools, plain)
+    )
+    assert np.isfinite(refined).all() and (refined != drawn).any()
+    outside = (drawn == frame.rgb("")).all(-1)
+    assert outside.any() and (refined[:6] == frame.rgb("")[:6]).all()
+    again = analyse(small.shot, small.plates, tools, small.cache)
+    assert again.key == analysis.key
+
+
+def test_when_pictures_were_cut_before_then_the_bits_are_those_of_the_render(opened) -> None:
+    small, tools, _, analysis = opened
+    for number in (1005, 1001, 1005):
+        frame = frame_of(small, number)
+        views = fine_pictures(frame, number, small.shot, analysis, tools)
+        assert list(views) == ["main"] and views["main"].shape == (3, 64, 64)
+        given, cut = (
+            render_shot_frame(frame, number, small.shot, analysis, tools, **more).frame.rgb("")
+            for more in ({"fine": views}, {})
+        )
+        assert (given == cut).all()
+
+
+def test_when_nothing_is_asked_then_the_refiner_changes_no_bit(opened) -> None:
+    small, tools, _, analysis = opened
+    idle = small.with_strength(0.0, colourspace="ACEScg")
+    frame = frame_of(small, 1003)
+    assert render_shot_frame(frame, 1003, idle.shot, analysis, tools).frame is frame
+
+
+def test_when_pixels_of_the_face_are_not_finite_then_the_rest_is_refined_and_they_stay(opened) -> None:
+    small, tools, _, analysis = opened
+    frame = frame_of(small, 1004)
+    layer = frame.layer("")
+    pixels = frame.rgb("")
+    pixels[30:34, 40:44] = (np.nan, np.inf, -np.inf)
+    whole = (slice(0, pixels.shape[0]), slice(0, pixels.shape[1]))
+    broken = frame.with_rgb(layer, pixels, np.ones(pixels.shape[:2], bool), whole)
+    out = render_shot_frame(broken, 1004, small.shot, analysis, tools).frame.rgb("")
+    assert np.array_equal(out[30:34, 40:44], broken.rgb("")[30:34, 40:44], equal_nan=True)
+    finite = np.isfinite(broken.rgb("")).all(-1)
+    assert np.isfinite(out[finite]).all() and (out[finite] != broken.rgb("")[finite]).any()
