@@ -84,22 +84,34 @@ def write_track(target, matrix):
     return target
 
 
-class Timed:
-    """A generator whose ``synthesise`` is timed."""
+class Watch:
+    """Seconds that the model's networks took, and those of the processor."""
 
-    def __init__(self, generator):
-        self._generator = generator
+    def __init__(self):
         self.seconds = self.cpu_seconds = 0.0
 
-    def __getattr__(self, name):
-        return getattr(self._generator, name)
-
-    def synthesise(self, ws):
+    def timed(self, call, *arguments):
         begin, cpu = time.perf_counter(), time.thread_time()
-        images = self._generator.synthesise(ws)
+        answer = call(*arguments)
         self.seconds += time.perf_counter() - begin
         self.cpu_seconds += time.thread_time() - cpu
-        return images
+        return answer
+
+
+class Timed:
+    """A generator or refiner whose work is timed."""
+
+    def __init__(self, network, watch):
+        self._network, self._watch = network, watch
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+    def synthesise(self, ws):
+        return self._watch.timed(self._network.synthesise, ws)
+
+    def change(self, *pictures):
+        return self._watch.timed(self._network.change, *pictures)
 
 
 def make_shot(folder, framing, frames):
@@ -115,11 +127,13 @@ def make_shot(folder, framing, frames):
     )
     tools = open_tools(ToolOptions())
     one = analyse(shot, resolve(shot.plate), tools, folder / "cache")
-    timed = replace(tools, generator=Timed(tools.generator))
+    watch = Watch()
+    refiner = None if tools.refiner is None else Timed(tools.refiner, watch)
+    timed = replace(tools, generator=Timed(tools.generator, watch), refiner=refiner)
     for number in range(1002, 1001 + frames):
         os.link(first, folder / "plate" / f"p.{number}.exr")
     renderer = AnalysedShot(shot, repeated(one, frames), timed, weights_hash(tools.package))
-    return shot, resolve(shot.plate), renderer, timed.generator
+    return shot, resolve(shot.plate), renderer, watch
 
 
 def repeated(one, frames):
@@ -189,9 +203,9 @@ def bare(requests, threaded):
     return time.perf_counter() - begin, 0.0, time.process_time() - cpu, 0.0
 
 
-def rendered(plan, renderer, generator, threaded):
+def rendered(plan, renderer, watch, threaded):
     """Seconds in all and in the model, and those of the processors."""
-    generator.seconds = generator.cpu_seconds = 0.0
+    watch.seconds = watch.cpu_seconds = 0.0
     begin, cpu = time.perf_counter(), time.process_time()
     if threaded:
         outcome = render_shot(plan, local_flow(renderer), [])
@@ -202,13 +216,13 @@ def rendered(plan, renderer, generator, threaded):
         for ask in plan.requests:
             stages.write(ask, stages.make(ask, stages.read(ask)))
     whole = time.perf_counter() - begin
-    return whole, generator.seconds, time.process_time() - cpu, generator.cpu_seconds
+    return whole, watch.seconds, time.process_time() - cpu, watch.cpu_seconds
 
 
 def compare(framing, frames, rounds):
     """One framing: a table of milliseconds a frame, and the worst ratio of the medians."""
     with tempfile.TemporaryDirectory(prefix="lineament_bench_") as name:
-        shot, plates, renderer, generator = make_shot(Path(name), framing, frames)
+        shot, plates, renderer, watch = make_shot(Path(name), framing, frames)
         requests = shot_requests(shot, plates)
         rows = {kind: [] for kind in ("bare, plain", "bare, threads", "render, plain", "render, threads")}
         ratios = {
@@ -221,7 +235,7 @@ def compare(framing, frames, rounds):
                 found[f"bare, {how}"] = bare(requests, threaded)
                 shutil.rmtree(Path(name) / "out", ignore_errors=True)
                 plan = make_shot_plan(shot, requests, renderer)
-                found[f"render, {how}"] = rendered(plan, renderer, generator, threaded)
+                found[f"render, {how}"] = rendered(plan, renderer, watch, threaded)
             if number:  # round 0 warms up
                 for kind, seconds in found.items():
                     rows[kind].append([1000.0 * value / frames for value in seconds])
