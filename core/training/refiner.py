@@ -30,6 +30,7 @@ from .folded import halved
 from .joint import cut
 from .objective import CHANGE_FULL, UNCHANGED_SHARE
 from .refiner_pairs import PairBatch, PairBatches, RefinerSettings, Trunk, pictures
+from .refiner_sheet import write_refiner_sheet
 
 SEEN_CHANGE = 0.05
 """A pixel that a truth changes by more, in [-1, 1] units, counts when an edit is graded."""
@@ -220,6 +221,7 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None] = lambda 
         tell(f"resumed after {trainer.seconds / 60:.1f} CPU minutes")
     for figures in trainer.run(options.minutes * 60):
         tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+        write_refiner_sheet(options.run / "refiner.png", trainer.average, trunk, grading)
     net = trainer.average.eval()
     gains = {
         "refined": refined_gains(net, trunk, grading),

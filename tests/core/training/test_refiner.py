@@ -16,6 +16,7 @@ from lineament.core.tools import REFINER, alignment_of, load_encoder, load_refin
 from lineament.core.training.faces_data import LABEL_NAMES, load_faces
 from lineament.core.training.refiner import RefinerOptions, RefinerTrainer, refined_gains, train_refiner
 from lineament.core.training.refiner_pairs import PairBatches, RefinerSettings, Trunk, pictures
+from PIL import Image
 
 from tests.data.toy_shards import faces, families, write
 
@@ -120,6 +121,8 @@ def test_when_the_command_ends_then_the_package_has_a_refiner_of_its_own(
     assert json.loads((tmp_path / "model" / "refiner.json").read_text())["generator_id"] == package.card.id
     assert train_refiner(options, told.append) and any(line.startswith("resumed") for line in told)
     assert not list(tmp_path.rglob("*.tmp"))
+    with Image.open(tmp_path / "run" / "refiner.png") as picture:
+        assert min(picture.size) > SETTINGS.size
 
 
 def test_when_the_renders_hold_no_pairs_then_families_are_asked_for(tmp_path: Path) -> None:
