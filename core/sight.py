@@ -16,7 +16,7 @@ from .curve import Curve, picture_from_linear
 from .errors import FaceError
 from .faces.align import crop_from_plate, plate_from_crop, transform_points
 from .faces.base import Face, FaceCrop, FaceLocator, Matrix
-from .faces.crop import crop_plate, rescaled, resized
+from .faces.crop import crop_plate, mended, rescaled, resized
 from .faces.mask import FEATHER, edit_mask, landmark_matte
 from .faces.track import TrackLocator
 from .frame import WHOLE, Frame, Layer, Region, Window
@@ -230,7 +230,8 @@ def _fine(pixels: Array, matrix: Matrix, matte: Array, tools: Tools) -> Array | 
     if tools.refiner is None:
         return None
     size, fine = tools.alignment.resolution, tools.refiner.size
-    image, valid = _picture(pixels, rescaled(matrix, size, fine), fine)
+    # a grey spot would be moved over the sound pixels beside it
+    image, valid = mended(*_picture(pixels, rescaled(matrix, size, fine), fine))
     keep = valid * resized(matte, fine) if tools.package.card.matte else valid
     return (np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) * keep).astype(np.float32)
 

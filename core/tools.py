@@ -208,6 +208,8 @@ def load_refiner(package: ModelPackage) -> RefinerNet | None:
         size, made_for = document["size"], document["generator_id"]
         if type(size) is not int or not 32 <= size <= LARGEST_REFINER:
             raise ValueError(f"the size {size!a:.40} is none from 32 to {LARGEST_REFINER}")
+        if size % package.card.resolution:
+            raise ValueError(f"the size {size} is no multiple of the generator's {package.card.resolution}")
         if made_for != package.card.id:
             raise ValueError(f"the refiner was made for generator {made_for!a:.40}, not {package.card.id}")
     with package_errors(str(package.folder / REFINER)):

@@ -25,6 +25,11 @@ MAX_SAMPLED_SIDE = 8192
 MAX_FINE_SIDE = 2048
 """Bounds the memory of the enlarged crop; larger generators need no enlarging to look smooth."""
 
+HOLE = 0.05
+"""Share of a crop's side up to which missing pixels are guessed; guessing more would paint a face over an occluder."""
+TOLD = 0.05
+"""Share of a crop's pixel that must be finite to be believed; of less, rounding is a part."""
+
 
 def crop_plate(encoded: Array, plate_from_crop: Matrix, resolution: int) -> tuple[Array, Array]:
     """Resample the plate (H, W, 3) float32 into the crop; the values' encoding stays what it is.
@@ -96,6 +101,23 @@ def resized(picture: Array, size: int) -> Array:
         [cv2.resize(np.ascontiguousarray(plane), (size, size), interpolation=kind) for plane in planes]
     )
     return np.asarray(done[0] if picture.ndim == 2 else done, np.float32)
+
+
+def mended(picture: Array, valid: Array) -> tuple[Array, Array]:
+    """A crop (C, M, M) and its ``valid`` (1, M, M) with small holes filled from around them; large ones stay.
+
+    Holes up to HOLE wide are single pixels of the plate that are not finite; what lies outside the plate is no hole.
+    """
+    if float(valid.min()) >= 1.0:
+        return picture, valid
+    reach = max(1, round(0.5 * HOLE * picture.shape[-1]))
+    block = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    closed = cv2.morphologyEx((valid[0] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, block)
+    near = cv2.GaussianBlur(np.ascontiguousarray(valid[0]), (0, 0), reach)
+    fill = np.stack([cv2.GaussianBlur(plane, (0, 0), reach) for plane in picture * valid])
+    told = valid > TOLD  # (1, M, M): there, crop_plate has averaged the finite pixels alone
+    image = np.where(told, picture, fill / np.maximum(near, 1e-6)).astype(np.float32)
+    return image, np.maximum(valid, closed[None].astype(np.float32))
 
 
 def enlarge(picture: Tensor, factor: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from lineament.core.errors import GeneratorError
 from lineament.core.frame import Frame, Part, Window
 from lineament.core.generators.package import add_files, load_package, save_package
-from lineament.core.generators.tiny import build_tiny
+from lineament.core.generators.tiny import TINY_CONFIG, build_tiny
 from lineament.core.latent import Latent
 from lineament.core.pipeline import face_change, refined_change
 from lineament.core.refiner import RefinerNet, enlarged, warped
@@ -139,6 +139,18 @@ def test_when_a_refiner_does_not_fit_then_one_line_says_so(package_folder: Path,
     assert "\n" not in str(caught.value).splitlines()[0] and caught.value.remedy
 
 
+def test_when_the_generator_draws_finer_than_the_refiner_then_the_model_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    finer = replace(TINY_CONFIG, resolution=64, channels={**TINY_CONFIG.channels, 64: 4})
+    save_package(folder, build_tiny(config=finer), name="hero")
+    card = load_package(folder).card
+    net = RefinerNet(card.w_dim, 32, (8, 8, 8, 8, 8))
+    note = {"size": 32, "generator_id": card.id}
+    add_files(folder, tensors={REFINER: net.state_dict()}, documents={REFINER_NOTE: note})
+    with pytest.raises(GeneratorError, match="32 is no multiple of the generator's 64"):
+        load_refiner(load_package(folder))
+
+
 def test_when_the_refiner_is_damaged_on_disk_then_the_model_is_refused(package_folder: Path) -> None:
     path = package_folder / REFINER
     content = bytearray(path.read_bytes())
@@ -193,6 +205,50 @@ def test_when_a_face_is_cut_then_the_refiner_sees_the_same_square_finer_and_matt
     again = fine_face(seen, face, colour, 1.0, 1.0, tools, crop.matte)
     assert again is not None and (again == crop.fine).all()
     assert fine_face(seen, face, colour, 1.0, 1.0, replace(tools, refiner=None), crop.matte) is None
+
+
+def test_when_single_pixels_are_not_finite_then_the_refiner_sees_no_grey_spots(default_tools) -> None:
+    from lineament.core.faces.base import Face
+    from lineament.core.pipeline import plate_colour
+    from lineament.core.recipe import EditRecipe
+    from lineament.core.sight import read_plate
+
+    tools = replace(default_tools, segmenter=None)
+    points = np.array([(0.62, 0.42), (0.38, 0.42), (0.5, 0.56), (0.6, 0.7), (0.4, 0.7), (0.5, 0.86)])
+    for side in (100.0, 300.0):
+        face = Face(points * side + (20.0, 10.0), 1.0, "test")
+        pixels = np.full((340, 340, 3), 0.7)
+        broken = pixels.copy()
+        y, x = (int(v) for v in (points[2] * side + (20.0, 10.0))[::-1])
+        broken[y, x], broken[y + 9 : y + 11, x + 9] = np.inf, np.nan
+        views = []
+        for one in (pixels, broken):
+            frame = plate(one)
+            layer = frame.layer("")
+            colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
+            views.append(cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools).fine)
+        assert np.abs(views[0] - views[1]).max() < 0.01
+
+
+def test_when_much_of_the_face_is_missing_then_the_refiner_sees_grey_there(default_tools) -> None:
+    from lineament.core.faces.base import Face
+    from lineament.core.pipeline import plate_colour
+    from lineament.core.recipe import EditRecipe
+    from lineament.core.sight import read_plate
+
+    tools = replace(default_tools, segmenter=None)
+    points = np.array([(0.62, 0.42), (0.38, 0.42), (0.5, 0.56), (0.6, 0.7), (0.4, 0.7), (0.5, 0.86)])
+    frame = plate(np.full((300, 120, 3), 0.7))
+    layer = frame.layer("")
+    colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
+    face = Face(points * 200.0 + (10.0, 20.0), 1.0, "test")  # the middle of the face is 10 px from the border
+    crop = cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools)
+    assert crop.fine is not None
+    size = crop.fine.shape[-1]
+    outside = np.repeat(np.repeat(crop.valid[0] == 0.0, 2, 0), 2, 1)[:size, :size]
+    assert outside.any() and not outside.all()
+    assert (crop.fine[:, outside] == 0.0).all()
+    assert np.abs(crop.fine[:, size // 2, size // 2]).min() > 0.05
 
 
 def test_when_latents_are_equal_then_the_face_does_not_change(default_tools) -> None:
