@@ -24,7 +24,7 @@ from lineament.core.latent import Direction, Latent
 from lineament.core.pipeline import Sight, composite, refined_change, see_face
 from lineament.core.recipe import EditRecipe
 from lineament.core.score import changed, cosines, edit_gain, outside_share, stops
-from lineament.core.sight import Plate, cut_face, read_plate
+from lineament.core.sight import Plate, cut_face, face_picture, fine_face, read_plate
 from lineament.core.tools import Tools
 
 from .bench_truth_judge import Judge
@@ -223,17 +223,24 @@ def _increments(
         with device_errors(tools.device):
             edited[INVERTED_ORACLE] = tools.inverter.invert(truth_crop)
     increments = drawn_steps(view, edited, tools)
-    increments[CROP_ORACLE] = crop_step(crop, truth_crop)
+    increments[CROP_ORACLE] = crop_step(plate, Plate(truth), view.sight, tools)
     nothing = np.zeros_like(increments[CROP_ORACLE])
     steps = {row.name: increments.get(row.name, nothing) for row in rows}
     return {name: step * resized(crop.mask, step.shape[-1]) for name, step in steps.items()}
 
 
-def crop_step(before: FaceCrop, after: FaceCrop) -> Array:
-    """Half the difference of two crops (3, S, S), at the refiner's resolution where the model has one."""
-    if before.fine is None or after.fine is None:
-        return np.asarray(0.5 * (after.image - before.image), np.float32)
-    return np.asarray(0.5 * (after.fine - before.fine), np.float32)
+def crop_step(plate: Frame, truth: Plate, sight: Sight, tools: Tools) -> Array:
+    """Half the difference of two pictures in the face's square, (3, S, S), at the refiner's resolution where the model
+    has one. Mattes have no part in it: what they get wrong of the truth would count as its change."""
+    layer = plate.layer("")
+    aspect, everything = plate.parts[layer.part].pixel_aspect, np.ones_like(sight.crop.matte)
+    place = (sight.face, sight.colour, sight.exposure, aspect, tools)
+    before, after = (
+        face_picture(pixels, *place)[0] if tools.refiner is None else fine_face(pixels, *place, everything)
+        for pixels in (read_plate(plate, layer), truth)
+    )
+    assert before is not None and after is not None
+    return np.asarray(0.5 * (after - before), np.float32)
 
 
 def moved(latent: Latent, row: Row) -> Latent:
@@ -267,8 +274,8 @@ def _crop_of(picture: Array, plate: Frame, view: Seen, tools: Tools) -> FaceCrop
 
 def truth_step(shot: TruthShot, attribute: str, number: int, view: Seen, tools: Tools) -> Array:
     """What the truth adds to the crop, (3, S, S) float32 in the encoded domain, not masked."""
-    plate = shot.plate(number)
-    return crop_step(view.sight.crop, _crop_of(shot.truth(attribute, number).rgb(""), plate, view, tools))
+    truth = Plate(shot.truth(attribute, number).rgb(""))
+    return crop_step(shot.plate(number), truth, view.sight, tools)
 
 
 def _box(plate: Array, truth: Array, sight: Sight) -> tuple[slice, slice]:

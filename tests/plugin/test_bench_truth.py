@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from lineament.core.pipeline import render_frame
 from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.core.scorer import ScorerNet
 from lineament.plugin import bench_truth, bench_truth_methods
-from lineament.plugin.bench_truth_cells import Row, edited_frames, look
+from lineament.plugin.bench_truth_cells import Row, edited_frames, look, truth_step
 from lineament.plugin.bench_truth_judge import SCORER, identity_of, open_judge
 from lineament.plugin.bench_truth_methods import CROP_ORACLE, NOTHING, SHIPPED, TRUTH, Method
 from lineament.plugin.bench_truth_settings import BenchSettings, settings_of
@@ -71,6 +72,21 @@ def test_when_a_row_is_edited_then_it_is_what_the_product_renders(shot: TruthSho
     differs = np.abs(found[SHIPPED] - wanted) > 1e-3 * np.maximum(wanted, 0.01)
     assert differs.mean() < 1e-4, "only rounding of a larger batch may differ"
     assert (found[NOTHING] == plate.rgb("")).all()
+
+
+def test_when_the_truth_is_the_plate_then_a_fickle_matte_adds_no_change(
+    shot: TruthShot, tmp_path: Path
+) -> None:
+    tools = replace(settings(tmp_path).tools("encoder"), locator=shot.locator())
+    assert tools.refiner is not None
+    number = shot.numbers[0]
+    view = look(shot, tools, open_judge(tools, [ATTRIBUTE]), [number])[number]
+    nobody = SimpleNamespace(matte=lambda image: (np.zeros_like(image[:1]),) * 2)
+    same = SimpleNamespace(plate=shot.plate, truth=lambda attribute, number: shot.plate(number))
+    for one in (replace(tools, segmenter=nobody), replace(tools, segmenter=nobody, refiner=None)):
+        step = truth_step(same, ATTRIBUTE, number, view, one)
+        assert step.shape[-1] == (one.refiner.size if one.refiner else tools.alignment.resolution)
+        assert (step == 0.0).all()
 
 
 def test_when_a_run_ends_then_every_row_is_in_the_report(finished: tuple[Path, str, list[str]]) -> None:
