@@ -56,6 +56,10 @@ def train_refiner_command(
     model: Annotated[
         str, option("--model", help="Model that gets the refiner: default, or the folder of a package.")
     ] = "default",
+    device: Annotated[
+        str,
+        option("--device", help="cpu, cuda or auto; on a GPU --minutes are minutes of the clock."),
+    ] = "cpu",
 ) -> None:
     """Train the refiner of a finished model on pairs of renders, and write the model with it."""
     from lineament.core.training.refiner import RefinerOptions, train_refiner
@@ -63,7 +67,7 @@ def train_refiner_command(
     from .terminal import out
 
     console = out()
-    options = RefinerOptions(data=data, run=work, output=output, model=model, minutes=minutes)
+    options = RefinerOptions(data=data, run=work, output=output, model=model, minutes=minutes, device=device)
     folder = train_refiner(options, lambda line: console.print(line, markup=False))
     console.print(f"{folder}: done", markup=False)
 

@@ -21,14 +21,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..devices import choose_device
 from ..errors import DataError, GeneratorError
-from ..generators.package import add_files, load_package
+from ..generators.package import ModelPackage, add_files, load_package
 from ..refiner import RefinerNet
 from ..tools import REFINER, REFINER_NOTE, alignment_of, load_encoder
 from .faces_data import LABEL_NAMES, FacesData, load_faces
 from .folded import halved
 from .joint import cut
-from .objective import CHANGE_FULL, UNCHANGED_SHARE
+from .objective import CHANGE_FULL, UNCHANGED_SHARE, texture_difference
 from .refiner_pairs import PairBatch, PairBatches, RefinerSettings, Trunk, pictures
 from .refiner_sheet import write_refiner_sheet
 
@@ -56,6 +57,7 @@ def refiner_loss(change: Tensor, batch: PairBatch, settings: RefinerSettings) ->
         settings.relative_weight * (relative + 1e-4).sqrt().mean()
         + settings.absolute_weight * (error.abs() * weights).mean()
         + settings.gradient_weight * gradient
+        + settings.texture_weight * texture_difference(batch.source + change, batch.target, batch.weights)
     )
 
 
@@ -66,9 +68,11 @@ class RefinerTrainer:
         torch.manual_seed(settings.seed)
         self.settings, self.trunk, self.checkpoint = settings, trunk, checkpoint
         self.batches = PairBatches(data, trunk, settings)
-        self.net = RefinerNet(trunk.generator.w_dim, settings.size).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = RefinerNet(trunk.generator.w_dim, settings.size).to(
+            trunk.device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
         self.average = RefinerNet(trunk.generator.w_dim, settings.size).requires_grad_(False)
-        self.average.load_state_dict(self.net.state_dict())
+        self.average.to(trunk.device).load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
         self.steps, self.seconds = 0, 0.0
 
@@ -100,60 +104,91 @@ class RefinerTrainer:
 
     def run(self, budget_s: float, *, save_every_s: float = 180.0) -> Iterator[dict[str, float]]:
         """Train until ``budget_s`` seconds of process time are used in all; yields seconds and loss at every save."""
-        started, before, last = time.process_time(), self.seconds, time.process_time()
+        clock = time.process_time if self.trunk.device.type == "cpu" else time.monotonic
+        started, before, last = clock(), self.seconds, clock()
         mean = 0.0
         while self.seconds < budget_s:
             loss = self.step(self.seconds / budget_s)
             mean = loss if mean == 0.0 else 0.99 * mean + 0.01 * loss
-            now = time.process_time()
+            now = clock()
             self.seconds = before + now - started
             if not math.isfinite(loss):
-                raise DataError(
-                    f"Training diverged at step {self.steps}.",
-                    where=str(self.checkpoint),
-                    remedy="Delete the checkpoint and start again.",
-                )
+                raise self._diverged()
             if now - last > save_every_s or self.seconds >= budget_s:
                 self.save()
                 last = now
                 yield {"seconds": self.seconds, "pairs": self.steps * self.settings.batch, "loss": mean}
 
+    def _diverged(self) -> DataError:
+        return DataError(
+            f"Training diverged at step {self.steps}.",
+            where=str(self.checkpoint),
+            remedy="Delete the checkpoint and start again.",
+        )
+
     def save(self) -> None:
-        """Write the checkpoint under a temporary name, then rename."""
+        """Write the checkpoint under a temporary name, then rename. Raises DataError for weights of NaN."""
         tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise self._diverged()
         for name, parameter in self.net.named_parameters():
             state = self.optimiser.state.get(parameter, {})
             for kind in ("exp_avg", "exp_avg_sq") if state else ():
                 tensors[f"adam.{kind}.{name}"] = state[kind]
-        run = {"steps": self.steps, "seconds": self.seconds, "settings": asdict(self.settings)}
+        run = {
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "settings": asdict(self.settings),
+            "generator_id": self.trunk.generator.id,
+        }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".tmp")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"run": json.dumps(run)})
         temporary.replace(self.checkpoint)
 
     def resume(self) -> bool:
-        """Go on from the checkpoint if there is one. Raises DataError if it is damaged or of another shape."""
+        """Go on from the checkpoint if there is one. Raises DataError if it is damaged, or of another model or size."""
         if not self.checkpoint.exists():
             return False
         try:
             with safe_open(self.checkpoint, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 run: dict[str, Any] = json.loads(file.metadata()["run"])
+            self._expect_own(run)
             self.net.load_state_dict(cut(tensors, "net."))
             self.average.load_state_dict(cut(tensors, "average."))
             self.steps, self.seconds = int(run["steps"]), float(run["seconds"])
+            for name, parameter in self.net.named_parameters():
+                if f"adam.exp_avg.{name}" in tensors:
+                    kinds = {
+                        kind: tensors[f"adam.{kind}.{name}"].to(parameter.device)
+                        for kind in ("exp_avg", "exp_avg_sq")
+                    }
+                    self.optimiser.state[parameter] = {"step": torch.tensor(float(self.steps)), **kinds}
         except (SafetensorError, RuntimeError, KeyError, OSError, ValueError, TypeError) as err:
             raise DataError(
                 f"Checkpoint cannot be resumed: {str(err).splitlines()[0]}",
                 where=str(self.checkpoint),
                 remedy="Delete it to start afresh.",
             ) from err
-        for name, parameter in self.net.named_parameters():
-            if f"adam.exp_avg.{name}" in tensors:
-                kinds = {kind: tensors[f"adam.{kind}.{name}"] for kind in ("exp_avg", "exp_avg_sq")}
-                self.optimiser.state[parameter] = {"step": torch.tensor(float(self.steps)), **kinds}
         return True
+
+    def _expect_own(self, run: Mapping[str, Any]) -> None:
+        """Raise DataError for another model's checkpoint: its tensors fit any generator and size, its answers do not.
+
+        Checkpoints that do not name a generator are taken as they are.
+        """
+        own, size = self.trunk.generator.id, self.settings.size
+        made_for, made_at = run.get("generator_id", own), run["settings"]["size"]
+        if made_for == own and made_at == size:
+            return
+        raise DataError(
+            f"The checkpoint is of a refiner for generator {str(made_for)[:12]} at {made_at} px, not for {own[:12]} at "
+            f"{size} px.",
+            where=str(self.checkpoint),
+            remedy="Name another folder with --work, or delete the checkpoint to start afresh.",
+        )
 
 
 def refined_gains(
@@ -166,8 +201,10 @@ def refined_gains(
         values = []
         rows_of = np.arange(min(len(pairs.base), per_attribute))
         for rows in np.array_split(rows_of, max(1, len(rows_of) // 32)):
-            base, member = pictures(data, pairs.base[rows]), pictures(data, pairs.member[rows])
-            step = torch.from_numpy(pairs.delta[rows])[:, None] * trunk.steps[column]
+            base, member = (
+                pictures(data, each[rows]).to(trunk.device) for each in (pairs.base, pairs.member)
+            )
+            step = torch.from_numpy(pairs.delta[rows])[:, None].to(trunk.device) * trunk.steps[column]
             w = trunk.encode(base)
             before, after = trunk.decode(w), trunk.decode(w + step)
             with torch.inference_mode():
@@ -184,13 +221,15 @@ def refined_gains(
 @dataclass(frozen=True)
 class RefinerOptions:
     """``data`` holds the shards with families, ``run`` the checkpoint and the crops; ``model`` names the package whose
-    refiner it becomes and ``output`` the copy that receives it; ``minutes`` are those of the processor."""
+    refiner it becomes and ``output`` the copy that receives it; ``minutes`` are those of the processor,
+    on a GPU of the clock."""
 
     data: Path
     run: Path
     output: Path
     model: str = "default"
     minutes: float = 30.0
+    device: str = "cpu"
     settings: RefinerSettings = field(default_factory=RefinerSettings)
 
 
@@ -198,50 +237,74 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None] = lambda 
     """Train or go on training, and write a copy of the package with the refiner in it.
 
     Raises DataError for missing or damaged renders or renders without pairs, GeneratorError if the package has no
-    encoder or its resolution does not divide the refiner's.
+    encoder, its resolution does not divide the refiner's, or the copy cannot be written, DeviceError.
     """
     torch.set_num_threads(1)
     package = load_package(options.model)
-    encoder = load_encoder(package)
-    size = options.settings.size
+    encoder, device = load_encoder(package), choose_device(options.device)
+    size = max(options.settings.size, package.card.resolution)
     if encoder is None or size % package.card.resolution:
         raise GeneratorError(
             f'The model "{package.card.name}" has no encoder, or not {size} px or a whole fraction of it a side.',
             where=str(package.folder),
             remedy="Choose a model of lineament train default.",
         )
+    if options.output.exists() and not options.output.is_dir():
+        raise unwritable(options.output, "it is no folder")
     alignment = replace(alignment_of(package), resolution=size)
     data, grading = (
         load_faces(options.data, options.run / "crops", alignment, split) for split in ("train", "grade")
     )
-    trunk = Trunk(encoder, package.generator, data)
-    trainer = RefinerTrainer(data, trunk, options.settings, options.run / "refiner_state.safetensors")
+    trunk = Trunk(encoder, package.generator, data, device)
+    settings = replace(options.settings, size=size)
+    trainer = RefinerTrainer(data, trunk, settings, options.run / "refiner_state.safetensors")
     tell(f"{len(data.pairs.base)} pairs for training, {len(grading.pairs.base)} for grading")
     if trainer.resume():
-        tell(f"resumed after {trainer.seconds / 60:.1f} CPU minutes")
+        tell(f"resumed after {trainer.seconds / 60:.1f} minutes")
     for figures in trainer.run(options.minutes * 60):
         tell(json.dumps({key: round(value, 3) for key, value in figures.items()}))
         write_refiner_sheet(options.run / "refiner.png", trainer.average, trunk, grading)
-    net = trainer.average.eval()
     gains = {
-        "refined": refined_gains(net, trunk, grading),
+        "refined": refined_gains(trainer.average.eval(), trunk, grading),
         "generator alone": refined_gains(None, trunk, grading),
     }
     for name, values in gains.items():
         tell(f"{name}: {json.dumps({key: round(value, 3) for key, value in values.items()})}")
-    if options.output.resolve() != package.folder.resolve():
-        shutil.copytree(package.folder, options.output, dirs_exist_ok=True)
-    metrics = {
-        "cpu_seconds": round(trainer.seconds),
-        "pairs_seen": trainer.steps * options.settings.batch,
-        "pair_gain": {name: {k: round(v, 4) for k, v in values.items()} for name, values in gains.items()},
-    }
-    note = {"size": net.size, "generator_id": package.card.id, **metrics}
-    add_files(
-        options.output,
-        tensors={REFINER: halved(net.state_dict())},
-        documents={REFINER_NOTE: note},
-        metrics={"refiner": metrics},
-    )
+    write_refiner(options.output, package, trainer, gains)
     tell(f"refiner written to {options.output.name}")
     return options.output
+
+
+def write_refiner(
+    output: Path, package: ModelPackage, trainer: RefinerTrainer, gains: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Copy the package to ``output``, if that is another folder, and add the trained refiner to it.
+
+    Raises GeneratorError if that cannot be written.
+    """
+    metrics = {
+        "cpu_seconds": round(trainer.seconds),
+        "pairs_seen": trainer.steps * trainer.settings.batch,
+        "pair_gain": {name: {k: round(v, 4) for k, v in values.items()} for name, values in gains.items()},
+    }
+    note = {"size": trainer.average.size, "generator_id": package.card.id, **metrics}
+    try:
+        if output.resolve() != package.folder.resolve():
+            shutil.copytree(package.folder, output, dirs_exist_ok=True)
+        add_files(
+            output,
+            tensors={REFINER: halved(trainer.average.state_dict())},
+            documents={REFINER_NOTE: note},
+            metrics={"refiner": metrics},
+        )
+    except OSError as err:
+        raise unwritable(output, err.strerror or "not every file could be copied") from err
+
+
+def unwritable(output: Path, why: str) -> GeneratorError:
+    """What to say of a package that cannot be written."""
+    return GeneratorError(
+        f"The model package cannot be written: {why}.",
+        where=str(output),
+        remedy="Choose a folder that can be written to with --output; the training in --work is kept.",
+    )

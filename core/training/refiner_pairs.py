@@ -38,24 +38,27 @@ class RefinerSettings:
     relative_weight: float = 1.0
     absolute_weight: float = 2.0
     gradient_weight: float = 1.0
+    texture_weight: float = 3.0
     decay_share: float = 0.7
     seed: int = 1
 
 
 class Trunk:
-    """The finished networks: encoder, generator, and the step in W per unit of every label, (A, w_dim)."""
+    """The finished networks on one device: encoder, generator, and the step in W per unit of a label, (A, w_dim)."""
 
-    def __init__(self, encoder: EncoderNet, generator: Any, data: FacesData) -> None:
-        self.encoder, self.generator = encoder, generator
+    def __init__(self, encoder: EncoderNet, generator: Any, data: FacesData, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.encoder, self.generator = encoder.to(self.device), generator.to(self.device)
         self.steps = torch.zeros(len(LABEL_NAMES), generator.w_dim)
         for column in np.unique(data.pairs.attribute):
             pairs = data.pairs.of(LABEL_NAMES[column])
             away = self.encoded(data, pairs.member) - self.encoded(data, pairs.base)
-            self.steps[column] = torch.from_numpy(slope(away.numpy(), pairs.delta)).float()
+            self.steps[column] = torch.from_numpy(slope(away.cpu().numpy(), pairs.delta)).float()
+        self.steps = self.steps.to(self.device)
 
     def encode(self, faces: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, w_dim)."""
-        factor = faces.shape[-1] // self.generator.resolution
+        faces, factor = faces.to(self.device), faces.shape[-1] // self.generator.resolution
         with torch.no_grad():
             return self.encoder(F.avg_pool2d(faces, factor) if factor > 1 else faces)  # type: ignore[no-any-return]
 
@@ -136,7 +139,9 @@ class PairBatches:
         weights = torch.where(mirrored, weights.flip(3), weights)
         seen = degrade(one, rng, settings.degraded_share)
         self._cover(seen, weights, rng)
-        return PairBatch(one, other_, seen, weights, torch.from_numpy(change) @ self.trunk.steps)
+        device = self.trunk.device
+        step = torch.from_numpy(change).to(device) @ self.trunk.steps
+        return PairBatch(one.to(device), other_.to(device), seen.to(device), weights.to(device), step)
 
     def _cover(self, seen: Tensor, weights: Tensor, rng: np.random.Generator) -> None:
         """Hide rectangles of some faces behind grey, in place; nothing is asked of them there."""

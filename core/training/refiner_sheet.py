@@ -26,7 +26,9 @@ def write_refiner_sheet(
         pairs = grading.pairs.of(name)
         column, row = LABEL_NAMES.index(name), []
         for i in np.linspace(0, len(pairs.base) - 1, min(faces, len(pairs.base))).astype(int):
-            base, member = (pictures(grading, index[i : i + 1]) for index in (pairs.base, pairs.member))
+            base, member = (
+                pictures(grading, index[i : i + 1]).to(trunk.device) for index in (pairs.base, pairs.member)
+            )
             step = float(pairs.delta[i]) * trunk.steps[column][None]
             w = trunk.encode(base)
             before, after = trunk.decode(w), trunk.decode(w + step)
@@ -34,7 +36,7 @@ def write_refiner_sheet(
                 alone = base + enlarged(after - before, base.shape[-1])
                 refined = base + net(base, before, after, step)
             labels = ("render", f"truth {pairs.delta[i]:+.2g}", "generator alone", f"{name}, refined")
-            shown = to_pictures(torch.cat([base, member, alone, refined]).clamp(-1.0, 1.0))
+            shown = to_pictures(torch.cat([base, member, alone, refined]).cpu())
             row += [Tile(picture, label) for picture, label in zip(shown, labels, strict=True)]
         if row:
             rows.append(row)

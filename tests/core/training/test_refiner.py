@@ -6,6 +6,7 @@ import copy
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from lineament.core.training.faces_data import LABEL_NAMES, load_faces
 from lineament.core.training.refiner import RefinerOptions, RefinerTrainer, refined_gains, train_refiner
 from lineament.core.training.refiner_pairs import PairBatches, RefinerSettings, Trunk, pictures
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.data.toy_shards import faces, families, write
 
@@ -144,3 +147,69 @@ def test_when_pictures_are_read_then_they_span_minus_one_to_one(data) -> None:
     values = pictures(data, np.arange(3))
     assert values.shape == (3, 3, SETTINGS.size, SETTINGS.size)
     assert float(values.min()) >= -1.0 and float(values.max()) <= 1.0
+
+
+def test_when_a_checkpoint_is_of_another_model_or_size_then_it_is_not_taken_for_this_one(
+    data, trunk, tmp_path
+) -> None:
+    path = tmp_path / "state.safetensors"
+    RefinerTrainer(data, trunk, SETTINGS, path).save()
+    other = copy.copy(trunk)
+    other.generator = SimpleNamespace(w_dim=trunk.generator.w_dim, id="f" * 64)
+    for trainer, text in (
+        (RefinerTrainer(data, other, SETTINGS, path), "for generator"),
+        (RefinerTrainer(data, trunk, replace(SETTINGS, size=128), path), "at 64 px"),
+    ):
+        before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+        with pytest.raises(DataError, match=text) as caught:
+            trainer.resume()
+        assert "--work" in str(caught.value.remedy) and trainer.steps == 0
+        assert all((value == before[name]).all() for name, value in trainer.net.state_dict().items())
+
+
+def test_when_a_checkpoint_does_not_name_its_model_then_it_goes_on(data, trunk, tmp_path) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer = RefinerTrainer(data, trunk, SETTINGS, path)
+    trainer.save()
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        run = json.loads(file.metadata()["run"])
+    del run["generator_id"]
+    save_file(tensors, path, {"run": json.dumps(run)})
+    assert trainer.resume()
+
+
+def test_when_half_of_the_optimiser_is_missing_then_the_checkpoint_is_refused(data, trunk, tmp_path) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer = RefinerTrainer(data, trunk, SETTINGS, path)
+    trainer.step(0.5)
+    trainer.save()
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        told = file.metadata()
+    save_file({k: v for k, v in tensors.items() if not k.startswith("adam.exp_avg_sq.")}, path, told)
+    with pytest.raises(DataError, match="cannot be resumed"):
+        trainer.resume()
+
+
+def test_when_weights_are_no_numbers_then_they_are_not_saved_over_good_ones(data, trunk, tmp_path) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer = RefinerTrainer(data, trunk, SETTINGS, path)
+    trainer.save()
+    good = path.read_bytes()
+    with torch.no_grad():
+        trainer.net.out.bias.fill_(torch.nan)
+    with pytest.raises(DataError, match="diverged"):
+        trainer.save()
+    assert path.read_bytes() == good
+
+
+def test_when_the_output_cannot_be_a_folder_then_it_is_said_before_training(
+    folder: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "model"
+    taken.write_text("a file")
+    told: list[str] = []
+    with pytest.raises(GeneratorError, match="cannot be written") as caught:
+        train_refiner(RefinerOptions(folder, tmp_path / "run", taken, settings=SETTINGS), told.append)
+    assert "--output" in str(caught.value.remedy) and told == []
