@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from lineament.core.directions.build import SHIPPED
 from lineament.core.directions.library import load_library
 from lineament.core.generators.package import ModelPackage, load_package
 from lineament.core.inversion.encoder_net import EncoderNet
-from lineament.core.tools import alignment_of
+from lineament.core.tools import alignment_of, load_encoder, load_refiner
 from lineament.core.training.faces_data import FACE_CLASSES, load_faces
+from lineament.core.training.refiner import refined_gains
+from lineament.core.training.refiner_pairs import Trunk
 
 LIMIT_BYTES = 16_000_000
+FAMILIES = Path(__file__).parents[1] / "data" / "faces" / "families"
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +90,28 @@ def test_when_faces_are_sampled_then_they_differ_and_stay_in_range(package: Mode
     assert pictures.abs().quantile(0.99) < 1.2
     assert (pictures - average).abs().mean() > 0.05
     assert float(pictures[:, :, 24:40, 24:40].std(0).mean()) > 0.05
+
+
+def test_when_rendered_pairs_are_edited_then_the_refiner_comes_nearer_than_the_generator_alone(
+    package: ModelPackage, tmp_path: Path
+) -> None:
+    net, encoder = load_refiner(package), load_encoder(package)
+    assert net is not None and encoder is not None
+    alignment = replace(alignment_of(package), resolution=net.size)
+    data = load_faces(FAMILIES, tmp_path, alignment, "grade")
+    trunk = Trunk(encoder, package.generator, data)
+    refined, alone = refined_gains(net, trunk, data), refined_gains(None, trunk, data)
+    assert set(refined) == set(alone) and len(alone) >= 5
+    better = [name for name in alone if refined[name] > alone[name]]
+    assert len(better) >= 0.8 * len(alone), (refined, alone)
+    assert np.mean(list(refined.values())) > np.mean(list(alone.values())) + 0.03
+
+
+def test_when_the_refiner_is_inspected_then_its_note_tells_what_it_was_graded_with(
+    package: ModelPackage,
+) -> None:
+    note = package.document("refiner.json")
+    assert note["generator_id"] == package.card.id
+    gains = note["pair_gain"]
+    for name in ("age", "smile", "mouth_open", "glasses", "lipstick"):
+        assert gains["refined"][name] > gains["generator alone"][name]
