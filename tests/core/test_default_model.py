@@ -18,7 +18,9 @@ from lineament.core.training.refiner import refined_gains
 from lineament.core.training.refiner_pairs import Trunk
 
 LIMIT_BYTES = 16_000_000
-FAMILIES = Path(__file__).parents[1] / "data" / "faces" / "families"
+FAMILIES = (
+    Path(__file__).parents[1] / "data" / "faces_tight"
+)  # four faces of 160 px, framed as the model frames them
 
 
 @pytest.fixture(scope="module")
