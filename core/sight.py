@@ -26,6 +26,9 @@ Array = npt.NDArray[np.float32]
 
 VIEW_PX = 800
 """Longest side of the view: the locator scans 640 px and looks at faces in 64 px, so more would only cost time."""
+LIGHT = 4.0
+"""Scene-linear light, times the exposure, that no skin reflects: a lamp or its mirror image. The refiner does not see
+it, so it neither moves nor dims it."""
 MARGIN_PX = 8  # around the crop's region, for the filters at its edge
 
 
@@ -230,6 +233,8 @@ def _fine(pixels: Array, matrix: Matrix, matte: Array, tools: Tools) -> Array | 
     if tools.refiner is None:
         return None
     size, fine = tools.alignment.resolution, tools.refiner.size
+    light = float(tools.curve.encode(np.float32(LIGHT)))
+    pixels = np.where((pixels > light).any(-1, keepdims=True), np.float32(np.nan), pixels)
     # a grey spot would be moved over the sound pixels beside it
     image, valid = mended(*_picture(pixels, rescaled(matrix, size, fine), fine))
     keep = valid * resized(matte, fine) if tools.package.card.matte else valid

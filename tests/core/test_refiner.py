@@ -251,6 +251,32 @@ def test_when_much_of_the_face_is_missing_then_the_refiner_sees_grey_there(defau
     assert np.abs(crop.fine[:, size // 2, size // 2]).min() > 0.05
 
 
+def test_when_a_lamp_stands_before_the_face_then_the_refiner_neither_sees_nor_dims_it(default_tools) -> None:
+    from lineament.core.faces.base import Face
+    from lineament.core.pipeline import plate_colour
+    from lineament.core.recipe import EditRecipe
+    from lineament.core.sight import read_plate
+
+    tools = replace(default_tools, segmenter=None)
+    y, x = np.mgrid[0:240, 0:320] / 240.0
+    dark = np.stack([0.2 + 0.1 * x, 0.2 + 0.1 * y, 0.2 + 0.05 * (x + y)], -1)
+    lit = dark.copy()
+    lit[120:124, 158:162] = 20.0
+    points = np.array([(0.62, 0.42), (0.38, 0.42), (0.5, 0.56), (0.6, 0.7), (0.4, 0.7), (0.5, 0.86)])
+    face = Face(points * 200.0 + (60.0, 20.0), 1.0, "test")
+    seen = []
+    for pixels in (dark, lit):
+        frame = plate(pixels)
+        layer = frame.layer("")
+        colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
+        crop = cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools)
+        assert crop.fine is not None
+        seen.append(crop)
+    without, with_lamp = (crop.fine for crop in seen)
+    assert np.abs(with_lamp - without).max() < 0.05
+    assert np.abs(seen[1].image - seen[0].image).max() > 0.3  # the generator's own crop shows it
+
+
 def test_when_latents_are_equal_then_the_face_does_not_change(default_tools) -> None:
     generator = default_tools.generator
     random = np.random.default_rng(4)
