@@ -114,7 +114,7 @@ def test_when_a_thousand_frames_are_shown_then_a_redraw_costs_little(baked, scen
     many = dict.fromkeys(range(1, 1001), view.asks[1])
     view = type(view)(baked=tuple(many), asks=many)
     assert with_dirty(view, baked).dirty == ()
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: a busy machine costs it nothing
     for _ in range(20):
         with_dirty(view, baked)
-    assert (time.perf_counter() - start) / 20 < 0.02
+    assert (time.process_time() - start) / 20 < 0.02
