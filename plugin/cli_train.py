@@ -52,7 +52,9 @@ def train_refiner_command(
     data: Data,
     work: Work = Path("out/refiner"),
     output: Result = Path("out/model"),
-    minutes: Annotated[float, option("--minutes", help="Processor minutes for the refiner, in all.", min=0.0)] = 30.0,
+    minutes: Annotated[
+        float, option("--minutes", help="Processor minutes for the refiner, in all.", min=0.0)
+    ] = 30.0,
     model: Annotated[
         str, option("--model", help="Model that gets the refiner: default, or the folder of a package.")
     ] = "default",
