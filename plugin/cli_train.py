@@ -14,6 +14,9 @@ train = typer.Typer(help="Train the embedded model and its face locator.", no_ar
 Minutes = Annotated[float, option("--minutes", help="Processor minutes for encoder and synthesis.", min=0.0)]
 Data = Annotated[Path, option("--data", help="Folder with the rendered faces (tar shards with labels).")]
 Work = Annotated[Path, option("--work", help="Folder for checkpoints; a second run continues from there.")]
+Device = Annotated[
+    str, option("--device", help="cpu, cuda or auto; on a GPU --minutes are minutes of the clock.")
+]
 Result = Annotated[Path, option("--output", "-o", help="Folder that receives the weights.")]
 
 
@@ -29,10 +32,7 @@ def train_default(
     profile: Annotated[
         str, option("--profile", help="Size of the networks: cpu (64 px), gpu128 or gpu256.")
     ] = "cpu",
-    device: Annotated[
-        str,
-        option("--device", help="cpu, cuda or auto; on a GPU --minutes are minutes of the clock."),
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train generator, encoder and scorers on rendered faces, find directions, and write a model package."""
     from lineament.core.training.default import TrainOptions, train
@@ -58,10 +58,7 @@ def train_refiner_command(
     model: Annotated[
         str, option("--model", help="Model that gets the refiner: default, or the folder of a package.")
     ] = "default",
-    device: Annotated[
-        str,
-        option("--device", help="cpu, cuda or auto; on a GPU --minutes are minutes of the clock."),
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Train the refiner of a finished model on pairs of renders, and write the model with it."""
     from lineament.core.training.refiner import RefinerOptions, train_refiner
