@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..devices import choose_device
 from ..errors import DataError, GeneratorError
 from ..generators.package import ModelPackage, add_files, load_package
-from ..refiner import RefinerNet
+from ..refiner import RefinerNet, enlarged
 from ..tools import REFINER, REFINER_NOTE, alignment_of, load_encoder
 from .faces_data import LABEL_NAMES, FacesData, load_faces
 from .folded import halved
@@ -103,7 +103,10 @@ class RefinerTrainer:
         return float(loss.detach())
 
     def run(self, budget_s: float, *, save_every_s: float = 180.0) -> Iterator[dict[str, float]]:
-        """Train until ``budget_s`` seconds of process time are used in all; yields seconds and loss at every save."""
+        """Train until ``budget_s`` seconds are used in all; yields seconds, pairs and loss at every save.
+
+        They are seconds of process time on a processor, of the clock on a GPU. Raises DataError if training diverges.
+        """
         clock = time.process_time if self.trunk.device.type == "cpu" else time.monotonic
         started, before, last = clock(), self.seconds, clock()
         mean = 0.0
@@ -208,8 +211,8 @@ def refined_gains(
             w = trunk.encode(base)
             before, after = trunk.decode(w), trunk.decode(w + step)
             with torch.inference_mode():
-                plain = F.interpolate(after - before, base.shape[2:], mode="bicubic", align_corners=False)
-                change = plain if net is None else net(base, before, after, step)
+                alone = enlarged(after - before, base.shape[-1])
+                change = alone if net is None else net(base, before, after, step)
             truth = member - base
             where = (truth.abs().amax(1, keepdim=True) > SEEN_CHANGE).float()
             wrong, whole = ((x * where).square().sum((1, 2, 3)).sqrt() for x in (change - truth, truth))
