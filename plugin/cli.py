@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -33,6 +32,7 @@ from . import (
     cli_tune,
 )
 from .child import settle_threads
+from .program import run_program
 
 app = typer.Typer(
     name="lineament",
@@ -126,5 +126,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
+def program() -> NoReturn:
+    """What the command ``lineament`` starts: ``main``, and the end of the process."""
+    run_program(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -29,6 +29,7 @@ from .farm_link import BEAT_S, CONNECT_S, Line, Meeting, meeting_path, open_door
 from .farm_task import FrameTask, ShotTasks, TaskRunner
 from .messages import FrameRequest, FrameResult, error_data
 from .plan import Plan
+from .program import run_program
 
 log = logging.getLogger(__name__)
 
@@ -253,4 +254,4 @@ def main(arguments: Sequence[str], make_runner: Callable[[], TaskRunner] = ShotT
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_program(lambda: main(sys.argv[1:]))

@@ -32,6 +32,7 @@ from .messages import (
     error_data,
     request_from,
 )
+from .program import run_program
 from .session import Engine, _default_engine
 
 ORPHAN_S = 10.0
@@ -156,14 +157,15 @@ class Worker:
             self.stop_soon()
 
 
-def main(open_engine: Callable[[ToolChoices], Engine] = _default_engine) -> None:
-    """Run a worker on this process's standard streams."""
+def main(open_engine: Callable[[ToolChoices], Engine] = _default_engine) -> int:
+    """Run a worker on this process's standard streams. Returns the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     source, sink = _reserve_streams()
     worker = Worker(source, sink, open_engine)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop_soon())
     _die_with_parent()
     worker.run()
+    return 0
 
 
 def _reserve_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -193,4 +195,4 @@ def _parent_lives() -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)
