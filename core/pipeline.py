@@ -17,6 +17,7 @@ import torch
 from .checks import expect_shape
 from .colour import PlateColour
 from .composite import LARGEST_INCREMENT, CompositeReport, give_back
+from .detail import with_detail
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
 from .faces.base import Face, FaceCrop
@@ -173,8 +174,11 @@ def refined_change(
     """``face_change`` where the generator's pictures (3, R, R) of both latents are there already."""
     if face is None or tools.refiner is None:
         return after - before
-    step = np.mean(edited.ws.astype(np.float64) - latent.ws, axis=0)  # (w_dim,)
-    return tools.refiner.change(face, before, after, step.astype(np.float32))
+    step = np.mean(edited.ws.astype(np.float64) - latent.ws, axis=0).astype(np.float32)  # (w_dim,)
+    if not step.any():
+        return np.zeros_like(face)
+    change, flow, drawn = tools.refiner.parts(resized(face, tools.refiner.size), before, after, step)
+    return with_detail(face, change, flow, drawn)
 
 
 def composite(

@@ -91,15 +91,17 @@ class RefinerNet(nn.Module):
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         return net
 
-    def change(self, face: Array, before: Array, after: Array, step: Array) -> Array:
-        """``forward`` for one face: pictures (3, S, S) or (3, R, R) and step (w_dim,) -> (3, S, S) float32."""
+    def parts(self, face: Array, before: Array, after: Array, step: Array) -> tuple[Array, Array, Array]:
+        """``answer`` for one face: pictures (3, S, S) or (3, R, R) and step (w_dim,) -> (3, S, S), (2, S, S), (3, S, S)
+        float32."""
         device = self.out.weight.device
         with torch.inference_mode():
             told = [
                 torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(device)
                 for x in (face, before, after, step)
             ]
-            return np.asarray(self(*told)[0].float().cpu().numpy(), np.float32)
+            change, flow, drawn = (part[0].float().cpu().numpy() for part in self.answer(*told))
+        return change, flow, drawn
 
     def forward(self, face: Tensor, before: Tensor, after: Tensor, step: Tensor) -> Tensor:
         """The face's change.
@@ -108,6 +110,15 @@ class RefinerNet(nn.Module):
         [-1, 1]; pictures of the generator may be smaller by a whole factor. ``step`` (B, w_dim) is the step in W.
         Returns what the edit adds to ``face``, in the same units: zeros for a step of zeros.
         """
+        refined = self.answer(face, before, after, step)[0]
+        moves = step.norm(dim=1)[:, None, None, None] > 0.0
+        return torch.where(moves, refined, torch.zeros_like(refined))
+
+    def answer(
+        self, face: Tensor, before: Tensor, after: Tensor, step: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The change (B, 3, S, S) and what it is made of: the flow (B, 2, S, S) that moves the face's own pixels, in
+        shares of half the side, and what is drawn over them, (B, 3, S, S). For steps that are not zero."""
         expect_shape(face, "B 3 S S", name="face", S=self.size)
         expect_shape(step, "B w", name="step", B=face.shape[0], w=self.w_dim)
         before, after = (enlarged(picture, face.shape[-1]) for picture in (before, after))
@@ -121,8 +132,8 @@ class RefinerNet(nn.Module):
             FLOW_SCALE * moved[:, RESIDUAL:], scale_factor=2, mode="bilinear", align_corners=False
         )
         gate = (length / FULL_STEP).clamp(max=1.0)[:, :, None, None]
-        refined = change + gate * residual + warped(face, gate * flow) - face
-        return torch.where(length[:, :, None, None] > 0.0, refined, torch.zeros_like(refined))
+        flow, drawn = gate * flow, change + gate * residual
+        return drawn + warped(face, flow) - face, flow, drawn
 
     def _drawn(self, x: Tensor, step: Tensor) -> Tensor:
         x = leaky(self.stem(x))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .colour import PlateColour, choose_exposure
 from .curve import Curve, picture_from_linear
+from .detail import fine_size
 from .errors import FaceError
 from .faces.align import crop_from_plate, plate_from_crop, transform_points
 from .faces.base import Face, FaceCrop, FaceLocator, Matrix
@@ -232,7 +233,8 @@ def _fine(pixels: Array, matrix: Matrix, matte: Array, tools: Tools) -> Array | 
     """The refiner's view out of encoded ``pixels``, whose place in the generator's crop ``matrix`` tells."""
     if tools.refiner is None:
         return None
-    size, fine = tools.alignment.resolution, tools.refiner.size
+    size = tools.alignment.resolution
+    fine = fine_size(matrix, size, tools.refiner.size)
     light = float(tools.curve.encode(np.float32(LIGHT)))
     pixels = np.where((pixels > light).any(-1, keepdims=True), np.float32(np.nan), pixels)
     # a grey spot would be moved over the sound pixels beside it

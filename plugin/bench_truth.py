@@ -45,7 +45,7 @@ Strengths = Mapping[str, Mapping[str, Mapping[str, Calibration]]]
 """Inverter -> attribute -> row -> strength."""
 
 STRENGTHS = "strengths.json"
-VERSION = 1
+VERSION = 2
 """Raise it whenever the same shots would be measured otherwise."""
 
 

@@ -56,8 +56,8 @@ class FaceCrop:
     skin, glasses), 0 on background and cloth; ``mask`` (1, R, R) float32 in [0, 1], where an edit may act (matte,
     feathered to 0 at the crop's border); ``valid`` (1, R, R) float32, 1 where the crop lies inside the plate.
 
-    ``fine`` (3, S, S) float32 is the same square at the resolution of the model's refiner, background in grey; None for
-    models without one.
+    ``fine`` (3, K, K) float32 is the same square as the model's refiner sees it, background in grey: K is the refiner's
+    size, or a power of two times it where the plate holds more; None for models without one.
     """
 
     image: Array

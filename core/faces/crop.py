@@ -24,6 +24,8 @@ MAX_SAMPLED_SIDE = 8192
 """Bounds the memory of one crop (8192^2 samples); beyond it the average is taken over fewer samples."""
 MAX_FINE_SIDE = 2048
 """Bounds the memory of the enlarged crop; larger generators need no enlarging to look smooth."""
+FINE_ENOUGH = 512
+"""The same for crops that are finer than the plate: they need little enlarging, and none from this size on."""
 
 HOLE = 0.05
 """Share of a crop's side up to which missing pixels are guessed; guessing more would paint a face over an occluder."""
@@ -74,7 +76,8 @@ def warp_to_plate(
     count = max(1, math.ceil(pitch - 1e-6))
     shifted = crop_from_plate @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
     x, y = _sample_positions(shifted, y1 - y0, x1 - x0, count)
-    finer = min(max(math.ceil(2.0 / pitch), 4), 16, max(1, MAX_FINE_SIDE // resolution))
+    side = MAX_FINE_SIDE if pitch < 1.0 else FINE_ENOUGH
+    finer = min(max(math.ceil(2.0 / pitch), 4), 16, max(1, side // resolution))
     picture = enlarge(torch.from_numpy(np.ascontiguousarray(crop_picture, np.float32)), finer)
     inside = _inside(x, y, resolution, resolution)
     sampled = _sample(picture, x * finer, y * finer) * inside

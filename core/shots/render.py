@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..composite import LARGEST_INCREMENT, CompositeReport, give_back
+from ..detail import fine_size
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
 from ..errors import FaceError, GeneratorError
@@ -136,9 +137,13 @@ def face_increment(
 ) -> Increment:
     """The difference of the edited and the plain face, where it may act; ``fine`` is what ``fine_picture`` gives."""
     edited = apply_moves(latent, strengths, tools.library)
+    mask = face_mask(face, row, edit, pixel_aspect, tools)
+    if fine is not None and tools.refiner is not None:  # a preview holds less than the plate it was cut from
+        needed = fine_size(mask.plate_from_crop, tools.alignment.resolution, tools.refiner.size)
+        fine = resized(fine, min(needed, fine.shape[-1]))
     with device_errors(tools.device):
         change = face_change(latent, edited, fine, tools)
-    mask, size = face_mask(face, row, edit, pixel_aspect, tools), change.shape[-1]
+    size = change.shape[-1]
     picture = 0.5 * edit.recipe.mix * change * resized(mask.picture, size)
     matrix = rescaled(mask.plate_from_crop, tools.alignment.resolution, size)
     return Increment(picture.astype(np.float32), matrix)
