@@ -85,7 +85,9 @@ def test_when_the_truth_is_the_plate_then_a_fickle_matte_adds_no_change(
     same = SimpleNamespace(plate=shot.plate, truth=lambda attribute, number: shot.plate(number))
     for one in (replace(tools, segmenter=nobody), replace(tools, segmenter=nobody, refiner=None)):
         step = truth_step(same, ATTRIBUTE, number, view, one)
-        assert step.shape[-1] == (one.refiner.size if one.refiner else tools.alignment.resolution)
+        assert view.sight.crop.fine is not None
+        size = view.sight.crop.fine.shape[-1] if one.refiner else tools.alignment.resolution
+        assert step.shape == (3, size, size)
         assert (step == 0.0).all()
 
 
@@ -181,7 +183,9 @@ def test_when_the_package_has_no_identity_network_then_the_graders_features_stan
 def test_when_strengths_follow_the_change_then_the_attribute_moves_as_far_as_in_the_truth(
     shot: TruthShot, tmp_path: Path
 ) -> None:
-    tools = settings(tmp_path).tools("encoder")
+    tools = replace(
+        settings(tmp_path).tools("encoder"), refiner=None
+    )  # as sharp as it sees, so grain counts little
     scorer = open_judge(tools, [ATTRIBUTE], SCORER)
     views = [(shot, look(shot, tools, scorer, shot.numbers[:1]))]
     rows = [Method(SHIPPED, "shipped", tools.library.get(ATTRIBUTE))]

@@ -51,7 +51,7 @@ def running(words: list[str]):
 
 
 def post(port: int, token: str, path: str, body: bytes) -> int:
-    link = http.client.HTTPConnection(HOST, port, timeout=20)
+    link = http.client.HTTPConnection(HOST, port, timeout=120)
     link.request("POST", path, body, {TOKEN_HEADER: token, "Content-Type": "application/json"})
     status = link.getresponse().status
     link.close()
@@ -63,7 +63,7 @@ def test_when_ctrl_c_is_pressed_then_it_ends_with_130_and_tells_what_was_not_sav
     change = b'{"op": "strength", "face": "main", "attribute": "age", "value": 2.0, "frame": 1001}'
     assert post(port, token, "/api/edit", change) == 200
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert re.search(r"lineament shots set \S+shots.yaml sh010 age=2\n", said)
@@ -72,7 +72,7 @@ def test_when_ctrl_c_is_pressed_then_it_ends_with_130_and_tells_what_was_not_sav
 def test_when_quit_is_pressed_then_it_ends_with_0_and_the_port_is_free(running) -> None:
     process, port, token = running
     assert post(port, token, "/api/quit", b"{}") == 200
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "Not saved" not in said
     with pytest.raises(ConnectionRefusedError):

@@ -85,7 +85,7 @@ def ask(server: TuneServer, path: str, body: object = None, **headers: str) -> t
 def raw(server: TuneServer, data: bytes) -> bytes:
     """What the server says to these very bytes, until it closes."""
     found = b""
-    with socket.create_connection((HOST, server.server_port), timeout=10) as link:
+    with socket.create_connection((HOST, server.server_port), timeout=60) as link:
         link.sendall(data)
         link.shutdown(socket.SHUT_WR)
         try:
