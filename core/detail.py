@@ -33,7 +33,8 @@ SIGMA_PER_MEDIAN = 1.4826
 def fine_size(plate_from_crop: Matrix, resolution: int, size: int) -> int:
     """Pixels a side at which a face's square is seen: ``size`` times a power of two, no less than the plate has there.
 
-    ``plate_from_crop`` (3, 3) is that of a crop of ``resolution`` pixels a side; ``size`` is the refiner's own.
+    ``plate_from_crop`` (3, 3) is that of a picture of the square with ``resolution`` pixels a side; ``size`` is the
+    refiner's own.
     """
     across = float(np.linalg.norm(plate_from_crop[:2, :2], 2)) * resolution
     needed = math.ceil(math.log2(max(across / size, 1.0)) - 1e-6)

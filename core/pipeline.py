@@ -20,8 +20,10 @@ from .composite import LARGEST_INCREMENT, CompositeReport, give_back
 from .detail import with_detail
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
-from .faces.base import Face, FaceCrop
+from .faces.align import surrounding
+from .faces.base import Face, FaceCrop, FineFace, Matrix
 from .faces.crop import rescaled, resized, warp_to_plate
+from .faces.mask import FEATHER, fine_mask
 from .frame import Frame, Layer, Window
 from .latent import Latent
 from .plate_colour import header_chromaticities as header_chromaticities
@@ -47,6 +49,15 @@ class Sight:
     faces_found: int
     exposure: float
     crop: FaceCrop
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What an edit adds to a face, or where it may act: ``picture`` (C, M, M) float32, in the encoded domain [0, 1]
+    with its mask, and ``plate_from_crop`` (3, 3) from its pixels to the plate's."""
+
+    picture: Array
+    plate_from_crop: Matrix
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,7 @@ def render_frame(
         change = face_change(latent, edited, seen.crop.fine, tools)
 
     on_stage("composite")  # only the difference goes back into the plate
-    mask = resized(seen.crop.mask, change.shape[-1])
-    increment = 0.5 * recipe.mix * change * mask  # (3, S, S), encoded domain [0, 1]
+    increment = placed(recipe.mix * change, edit_area(seen.crop, tools, recipe.mask_feather))
     result, counts = composite(frame, layer, plate, increment, seen, recipe, tools, limits)
     return RenderResult(result, RenderReport(strengths, seen, latent, counts))
 
@@ -158,46 +168,58 @@ def synthesise_pair(latent: Latent, edited: Latent, tools: Tools) -> tuple[Array
     return images[0], images[1]
 
 
-def face_change(latent: Latent, edited: Latent, face: Array | None, tools: Tools) -> Array:
-    """What the edit changes in the encoded face, (3, S, S) float32 in units of [-1, 1].
+def face_change(latent: Latent, edited: Latent, face: FineFace | None, tools: Tools) -> Array:
+    """What the edit changes in the encoded face, (3, K, K) float32 in units of [-1, 1].
 
     ``face`` is ``FaceCrop.fine``, by which the model's refiner places the change; without it, or without a refiner, the
-    change is the generator's own and S its resolution. Equal latents give zeros.
+    change is the generator's own, in its own square. Equal latents give zeros.
     """
     before, after = synthesise_pair(latent, edited, tools)
     return refined_change(latent, edited, before, after, face, tools)
 
 
 def refined_change(
-    latent: Latent, edited: Latent, before: Array, after: Array, face: Array | None, tools: Tools
+    latent: Latent, edited: Latent, before: Array, after: Array, face: FineFace | None, tools: Tools
 ) -> Array:
     """``face_change`` where the generator's pictures (3, R, R) of both latents are there already."""
     if face is None or tools.refiner is None:
         return after - before
     step = np.mean(edited.ws.astype(np.float64) - latent.ws, axis=0).astype(np.float32)  # (w_dim,)
-    if not step.any():
-        return np.zeros_like(face)
-    change, flow, drawn = tools.refiner.parts(resized(face, tools.refiner.size), before, after, step)
-    return with_detail(face, change, flow, drawn)
+    seen = resized(face.picture, tools.refiner.surround.size)
+    change, flow, drawn = tools.refiner.parts(seen, before, after, step)
+    return with_detail(face.picture, change, flow, drawn)
+
+
+def edit_area(crop: FaceCrop, tools: Tools, feather: float = 0.0) -> Increment:
+    """Where a change that ``face_change`` gives may act, (1, M, M) in [0, 1]: in the generator's square, or in the
+    refiner's around it. ``feather`` widens the soft edge, as a share of the generator's square."""
+    if crop.fine is None or tools.refiner is None:
+        return Increment(crop.mask, crop.plate_from_crop)
+    surround, size = tools.refiner.surround, crop.image.shape[-1]
+    mask = fine_mask(crop.fine, surround, feather=FEATHER + feather)
+    return Increment(mask, surrounding(crop.plate_from_crop, size, surround))
+
+
+def placed(change: Array, area: Increment) -> Increment:
+    """What a change (3, K, K) in units of [-1, 1] adds to the plate in its ``area``, which covers the same square."""
+    size, mask = change.shape[-1], area.picture
+    picture = (0.5 * change * resized(mask, size)).astype(np.float32)
+    return Increment(picture, rescaled(area.plate_from_crop, mask.shape[-1], size))
 
 
 def composite(
     frame: Frame,
     layer: Layer,
     plate: Plate,
-    increment: Array,
+    increment: Increment,
     seen: Sight,
     recipe: EditRecipe,
     tools: Tools,
     matte: Array | None,
 ) -> tuple[Frame, CompositeReport]:
-    """Warp the increment (3, S, S) to the plate and add it there; rows and columns outside are not looked at.
-
-    S may differ from the crop's resolution; the increment covers the same square.
-    """
+    """Warp the increment to the plate and add it there; rows and columns outside are not looked at."""
     height, width = plate.rgb.shape[:2]
-    matrix = rescaled(seen.crop.plate_from_crop, seen.crop.image.shape[-1], increment.shape[-1])
-    delta, x0, y0 = warp_to_plate(increment, matrix, height, width)
+    delta, x0, y0 = warp_to_plate(increment.picture, increment.plate_from_crop, height, width)
     region = (slice(y0, y0 + delta.shape[1]), slice(x0, x0 + delta.shape[2]))
     d = delta.transpose(1, 2, 0)
     if matte is not None:

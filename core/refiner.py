@@ -20,11 +20,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import expect_shape
-from .faces.base import Array
+from .faces.base import Array, Surround
+from .faces.mask import border_window
 from .layers import SQRT_HALF, EqualConv, EqualLinear, leaky
 
 SIZE = 128
-"""Pixels a side that a new refiner works at; the generator may be smaller."""
+"""Pixels a side that a new refiner gives to the generator's square; the generator may be smaller."""
+MARGINS = (0.25, 0.125, 0.25, 0.375)
+"""What a new refiner sees around that square, left, top, right and bottom, as shares of its side: a jaw that opens goes
+below it, and cheeks, ears and neck go along. All of it together is a square again."""
 WIDTHS = (24, 32, 48, 64, 96)
 """Channels at S/2, S/4, ..., S/32."""
 PICTURES = 9
@@ -62,15 +66,22 @@ class StyledBlock(nn.Module):
 class RefinerNet(nn.Module):
     """(pictures, step) -> the change of the face; a U-net of residual blocks.
 
-    The shape of a saved network is read back from its tensors by ``from_tensors``; S must be a multiple of 32.
+    ``surround`` says what it sees of the plate; its size S must be a multiple of 32. The shape of a saved network is
+    read back from its tensors by ``from_tensors``.
     """
 
-    def __init__(self, w_dim: int, size: int = SIZE, widths: tuple[int, ...] = WIDTHS) -> None:
+    fading: Tensor
+
+    def __init__(self, w_dim: int, surround: Surround, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        if size % 2 ** len(widths):
-            raise ValueError(f"size must be a multiple of {2 ** len(widths)}, got {size}")
+        if surround.size % 2 ** len(widths):
+            raise ValueError(f"size must be a multiple of {2 ** len(widths)}, got {surround.size}")
         self.w_dim = w_dim
-        self.size = size
+        self.surround = surround
+        window = np.ones((surround.inner, surround.inner), np.float32)
+        if any(surround.margins):  # the generator's change ends where its picture does
+            window = border_window(surround.inner)
+        self.register_buffer("fading", torch.from_numpy(window), persistent=False)
         self.stem = EqualConv(4 * PICTURES, widths[0], 3)
         self.down = nn.ModuleList(
             StyledBlock(a, b, w_dim, light=i == 0) for i, (a, b) in enumerate(pairwise((widths[0], *widths)))
@@ -82,12 +93,12 @@ class RefinerNet(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     @staticmethod
-    def from_tensors(tensors: dict[str, Tensor], size: int) -> RefinerNet:
+    def from_tensors(tensors: dict[str, Tensor], surround: Surround) -> RefinerNet:
         """Rebuild the network a state dictionary came from. Raises KeyError or RuntimeError for another's tensors."""
         widths: list[int] = []
         while f"down.{len(widths)}.skip.weight" in tensors:
             widths.append(tensors[f"down.{len(widths)}.skip.weight"].shape[0])
-        net = RefinerNet(tensors["down.0.style.weight"].shape[1], size, tuple(widths))
+        net = RefinerNet(tensors["down.0.style.weight"].shape[1], surround, tuple(widths))
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
         return net
 
@@ -106,34 +117,39 @@ class RefinerNet(nn.Module):
     def forward(self, face: Tensor, before: Tensor, after: Tensor, step: Tensor) -> Tensor:
         """The face's change.
 
-        ``face`` (B, 3, S, S) is the matted face, ``before`` and ``after`` are the generator's pictures of it, all in
-        [-1, 1]; pictures of the generator may be smaller by a whole factor. ``step`` (B, w_dim) is the step in W.
+        ``face`` (B, 3, S, S) is the matted face in the refiner's surround, ``before`` and ``after`` (B, 3, R, R) are
+        the generator's pictures of it, all in [-1, 1]. ``step`` (B, w_dim) is the step in W.
         Returns what the edit adds to ``face``, in the same units: zeros for a step of zeros.
         """
-        refined = self.answer(face, before, after, step)[0]
-        moves = step.norm(dim=1)[:, None, None, None] > 0.0
-        return torch.where(moves, refined, torch.zeros_like(refined))
+        return self.answer(face, before, after, step)[0]
 
     def answer(
         self, face: Tensor, before: Tensor, after: Tensor, step: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The change (B, 3, S, S) and what it is made of: the flow (B, 2, S, S) that moves the face's own pixels, in
-        shares of half the side, and what is drawn over them, (B, 3, S, S). For steps that are not zero."""
-        expect_shape(face, "B 3 S S", name="face", S=self.size)
+        shares of half the side, and what is drawn over them, (B, 3, S, S); all of them zeros for a step of zeros."""
+        expect_shape(face, "B 3 S S", name="face", S=self.surround.size)
         expect_shape(step, "B w", name="step", B=face.shape[0], w=self.w_dim)
-        before, after = (enlarged(picture, face.shape[-1]) for picture in (before, after))
-        change = after - before
+        before, after = (enlarged(picture, self.surround.inner) for picture in (before, after))
+        rows, columns = self.surround.inside
+        change, missed = self._around(after - before), self._around(face[..., rows, columns] - before)
         length = step.norm(dim=1, keepdim=True)
         told = step * STEP_SCALE / (1.0 + (length / STEP_LIMIT).square()).sqrt()
-        inputs = torch.cat([face, CHANGE_SCALE * change, face - before], dim=1)
+        inputs = torch.cat([face, CHANGE_SCALE * change, missed], dim=1)
         moved = self._drawn(F.pixel_unshuffle(inputs, 2), told)
         residual = F.pixel_shuffle(moved[:, :RESIDUAL], 2)
         flow = F.interpolate(
             FLOW_SCALE * moved[:, RESIDUAL:], scale_factor=2, mode="bilinear", align_corners=False
         )
         gate = (length / FULL_STEP).clamp(max=1.0)[:, :, None, None]
-        flow, drawn = gate * flow, change + gate * residual
-        return drawn + warped(face, flow) - face, flow, drawn
+        flow, drawn = gate * flow, torch.where(gate > 0.0, change + gate * residual, 0.0)
+        motion = torch.where(gate > 0.0, warped(face, flow) - face, 0.0)
+        return drawn + motion, flow, drawn
+
+    def _around(self, picture: Tensor) -> Tensor:
+        """A picture of the generator's square in the refiner's, fading to 0 where it ends."""
+        left, top, right, bottom = self.surround.margins
+        return F.pad(picture * self.fading, (left, right, top, bottom))
 
     def _drawn(self, x: Tensor, step: Tensor) -> Tensor:
         x = leaky(self.stem(x))

@@ -15,10 +15,10 @@ from .colour import PlateColour, choose_exposure
 from .curve import Curve, picture_from_linear
 from .detail import fine_size
 from .errors import FaceError
-from .faces.align import crop_from_plate, plate_from_crop, transform_points
-from .faces.base import Face, FaceCrop, FaceLocator, Matrix
+from .faces.align import crop_from_plate, plate_from_crop, surrounding, transform_points
+from .faces.base import Face, FaceCrop, FaceLocator, FineFace, Matrix, Surround
 from .faces.crop import crop_plate, mended, rescaled, resized
-from .faces.mask import FEATHER, edit_mask, landmark_matte
+from .faces.mask import FEATHER, border_window, edit_mask, landmark_matte
 from .faces.track import TrackLocator
 from .frame import WHOLE, Frame, Layer, Region, Window
 from .tools import Tools
@@ -154,19 +154,22 @@ def region_of(matrix: Matrix, resolution: int, height: int, width: int) -> tuple
 def face_region(
     face: Face, pixel_aspect: float, tools: Tools, height: int, width: int
 ) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) of a plate that the face's square covers, with a margin.
+    """(x0, y0, x1, y1) of a plate that the face's square covers, or the refiner's around it, with a margin.
 
     Raises FaceError if the face lies outside the plate, or is too small to have a square.
     """
-    size = tools.alignment.resolution
-    x0, y0, x1, y1 = region_of(_matrix(face, pixel_aspect, tools), size, height, width)
+    size, matrix = tools.alignment.resolution, _matrix(face, pixel_aspect, tools)
+    x0, y0, x1, y1 = region_of(matrix, size, height, width)
     if x1 - x0 <= 2 * MARGIN_PX or y1 - y0 <= 2 * MARGIN_PX:
         raise FaceError(
             "The face lies outside the frame.",
             where=f"landmarks around {face.landmarks.mean(0).round(1).tolist()}",
             remedy="Leave this frame out, or correct the track.",
         )
-    return x0, y0, x1, y1
+    if tools.refiner is None:
+        return x0, y0, x1, y1
+    surround = tools.refiner.surround
+    return region_of(surrounding(matrix, size, surround), surround.size, height, width)
 
 
 def _matrix(face: Face, pixel_aspect: float, tools: Tools) -> Matrix:
@@ -207,7 +210,8 @@ def cut_face(
         landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
         matte = landmark_matte(landmarks, size)
     mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
-    return FaceCrop(image, matrix, matte, mask, valid, _fine(pixels, shift @ matrix, matte, tools))
+    fine = None if tools.refiner is None else _fine(pixels, shift @ matrix, tools, matte, np.ones_like(matte))
+    return FaceCrop(image, matrix, matte, mask, valid, fine)
 
 
 def fine_face(
@@ -217,30 +221,62 @@ def fine_face(
     exposure: float,
     pixel_aspect: float,
     tools: Tools,
-    matte: Array,
-) -> Array | None:
+    matte: Array | None,
+    keep: Array | None = None,
+) -> FineFace | None:
     """``FaceCrop.fine`` alone, for a ``matte`` (1, R, R) that is known; None for models without a refiner.
 
-    Raises FaceError if the face lies outside the plate.
+    A ``matte`` of None takes everything for the person. ``keep`` (1, R, R) is 0 where something passes before the face;
+    around the generator's square it goes on as it is at the border. Raises FaceError if the face lies outside the
+    plate.
     """
     if tools.refiner is None:
         return None
     pixels, matrix, shift = _encoded_region(plate, face, colour, exposure, pixel_aspect, tools)
-    return _fine(pixels, shift @ matrix, matte, tools)
+    if keep is None:
+        keep = np.ones((1, tools.alignment.resolution, tools.alignment.resolution), np.float32)
+    return _fine(pixels, shift @ matrix, tools, matte, keep)
 
 
-def _fine(pixels: Array, matrix: Matrix, matte: Array, tools: Tools) -> Array | None:
+def _fine(pixels: Array, matrix: Matrix, tools: Tools, matte: Array | None, keep: Array) -> FineFace:
     """The refiner's view out of encoded ``pixels``, whose place in the generator's crop ``matrix`` tells."""
-    if tools.refiner is None:
-        return None
-    size = tools.alignment.resolution
-    fine = fine_size(matrix, size, tools.refiner.size)
+    assert tools.refiner is not None
+    surround = tools.refiner.surround
+    square = surrounding(matrix, tools.alignment.resolution, surround)
+    size = fine_size(square, surround.size, surround.size)
     light = float(tools.curve.encode(np.float32(LIGHT)))
     pixels = np.where((pixels > light).any(-1, keepdims=True), np.float32(np.nan), pixels)
     # a grey spot would be moved over the sound pixels beside it
-    image, valid = mended(*_picture(pixels, rescaled(matrix, size, fine), fine))
-    keep = valid * resized(matte, fine) if tools.package.card.matte else valid
-    return (np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0) * keep).astype(np.float32)
+    image, valid = mended(*_picture(pixels, rescaled(square, surround.size, size), size))
+    image = np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+    seen = resized(valid, surround.size)
+    if matte is None:
+        person = np.ones_like(seen)
+    else:
+        person = _person_around(resized(image, surround.size), matte, surround, tools)
+    left, top, right, bottom = surround.margins
+    shown = np.pad(
+        resized(keep, surround.inner), ((0, 0), (top, bottom), (left, right)), mode="edge"
+    )  # (1, S, S)
+    told = valid * resized(person * shown, size) if tools.package.card.matte else valid
+    return FineFace((image * told).astype(np.float32), person, (seen * shown).astype(np.float32))
+
+
+def _person_around(image: Array, matte: Array, surround: Surround, tools: Tools) -> Array:
+    """The person in the refiner's square (1, S, S): what ``matte`` (1, R, R) says of the generator's, and the segmenter
+    around it; without one nothing beyond the generator's square is the person."""
+    rows, columns = surround.inside
+    within = resized(matte, surround.inner)
+    if not any(surround.margins):
+        return within
+    person = np.zeros((1, surround.size, surround.size), np.float32)
+    share = border_window(surround.inner)
+    if tools.segmenter is None:
+        person[:, rows, columns] = share * within
+        return person
+    person = tools.segmenter.matte(image)[0].copy()
+    person[:, rows, columns] += share * (within - person[:, rows, columns])
+    return person
 
 
 def face_picture(

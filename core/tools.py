@@ -14,7 +14,7 @@ from .curve import Curve, curve_named
 from .devices import choose_device, device_errors
 from .directions.library import DirectionLibrary, load_library
 from .errors import FaceError, GeneratorError, RecipeError
-from .faces.base import Alignment, FaceLocator
+from .faces.base import Alignment, FaceLocator, Surround
 from .faces.mediapipe import MediaPipeLocator
 from .faces.network import NetworkLocator, Segmenter
 from .faces.track import TrackLocator
@@ -208,18 +208,30 @@ def load_refiner(package: ModelPackage) -> RefinerNet | None:
         size, made_for = document["size"], document["generator_id"]
         if type(size) is not int or not 32 <= size <= LARGEST_REFINER:
             raise ValueError(f"the size {size!a:.40} is none from 32 to {LARGEST_REFINER}")
-        if size % package.card.resolution:
-            raise ValueError(f"the size {size} is no multiple of the generator's {package.card.resolution}")
+        surround = Surround(size, margins_of(document.get("margins", [0, 0, 0, 0])))
+        if surround.inner % package.card.resolution:
+            raise ValueError(
+                f"the generator's square has {surround.inner} pixels, which is no multiple of its own "
+                f"{package.card.resolution}"
+            )
         if made_for != package.card.id:
             raise ValueError(f"the refiner was made for generator {made_for!a:.40}, not {package.card.id}")
     with package_errors(str(package.folder / REFINER)):
-        net = RefinerNet.from_tensors(tensors, size)
+        net = RefinerNet.from_tensors(tensors, surround)
         if net.w_dim != package.card.w_dim:
             raise ValueError(f"the refiner wants steps of {net.w_dim} numbers, not {package.card.w_dim}")
         for name, tensor in net.state_dict().items():
             if not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"{name} holds NaN or infinity")
     return net.eval().requires_grad_(False)
+
+
+def margins_of(values: Any) -> tuple[int, int, int, int]:
+    """The margins of a refiner's note. Raises ValueError for anything but four whole numbers."""
+    if not isinstance(values, list) or len(values) != 4 or any(type(value) is not int for value in values):
+        raise ValueError(f"the margins {values!a:.40} are not four whole numbers")
+    left, top, right, bottom = values
+    return left, top, right, bottom
 
 
 def load_scorer(package: ModelPackage, name: str = "scorer") -> ScorerNet | None:

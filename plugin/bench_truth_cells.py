@@ -16,12 +16,13 @@ import torch
 from lineament.core.devices import device_errors
 from lineament.core.directions.apply import apply_moves
 from lineament.core.directions.library import DirectionLibrary
-from lineament.core.faces.base import FaceCrop
-from lineament.core.faces.crop import resized, warp_to_plate
+from lineament.core.faces.align import inverse
+from lineament.core.faces.base import FaceCrop, Matrix
+from lineament.core.faces.crop import warp_to_plate
 from lineament.core.flicker import edit_jitter, flicker_ratio, motion
 from lineament.core.frame import Frame
 from lineament.core.latent import Direction, Latent
-from lineament.core.pipeline import Sight, composite, refined_change, see_face
+from lineament.core.pipeline import Increment, Sight, composite, edit_area, placed, refined_change, see_face
 from lineament.core.recipe import EditRecipe
 from lineament.core.score import changed, cosines, edit_gain, outside_share, stops
 from lineament.core.sight import Plate, cut_face, face_picture, fine_face, read_plate
@@ -142,14 +143,14 @@ def measure(
     for number, view in seen.items():
         plate, truth = shot.plate(number), shot.truth(attribute, number).rgb("")
         outputs = edited_frames(plate, truth, rows, view, tools)
-        box = _box(plate.rgb(""), truth, view.sight)
+        box = _box(plate.rgb(""), truth, view.sight, tools)
         pictures = {name: np.ascontiguousarray(picture[box]) for name, picture in outputs.items()}
         clean, goal = plate.rgb("")[box], np.ascontiguousarray(truth[box])
         edge_px = round(EDGE_SHARE * view.sight.face.interocular_px)
         crops = [_crop_of(outputs[row.name], plate, view, tools) for row in rows]
         scores, embeddings = judge.scores(crops), judge.embeddings(crops)
         alike = cosines(np.repeat(view.embedding[None], len(rows), 0), embeddings)
-        inside = _acting(view.sight, plate.rgb("").shape[:2])[0][box] >= HALF
+        inside = _acting(view.sight, tools, plate.rgb("").shape[:2])[0][box] >= HALF
         for i, row in enumerate(rows):
             table, picture = tables[row.name], pictures[row.name]
             table.gains.append(edit_gain(clean, picture, goal, np.ones_like(inside)))
@@ -158,7 +159,7 @@ def measure(
             table.identity.append(float(alike[i]))
             table.outside.append(outside_share(clean, picture, goal, edge_px))
         if earlier is not None and earlier[0] == number - 1:
-            _steadiness(tables, earlier[1], outputs, view.sight)
+            _steadiness(tables, earlier[1], outputs, view.sight, tools)
         earlier = (number, outputs)
     return [_cell(row, tables[row.name], judge.names) for row in rows]
 
@@ -214,33 +215,33 @@ def edited_frames(
 
 def _increments(
     plate: Frame, truth: Array, rows: Sequence[Row], view: Seen, tools: Tools
-) -> dict[str, Array]:
-    """What each row adds, (3, S, S) in the encoded domain, masked as in the product."""
-    crop = view.sight.crop
+) -> dict[str, Increment]:
+    """What each row adds, masked as in the product."""
     edited = {row.name: moved(view.latent, row) for row in rows if row.direction is not None}
     truth_crop = _crop_of(truth, plate, view, tools)
     if any(row.name == INVERTED_ORACLE for row in rows):
         with device_errors(tools.device):
             edited[INVERTED_ORACLE] = tools.inverter.invert(truth_crop)
     increments = drawn_steps(view, edited, tools)
-    increments[CROP_ORACLE] = crop_step(plate, Plate(truth), view.sight, tools)
-    nothing = np.zeros_like(increments[CROP_ORACLE])
-    steps = {row.name: increments.get(row.name, nothing) for row in rows}
-    return {name: step * resized(crop.mask, step.shape[-1]) for name, step in steps.items()}
-
-
-def crop_step(plate: Frame, truth: Plate, sight: Sight, tools: Tools) -> Array:
-    """Half the difference of two pictures in the face's square, (3, S, S), at the refiner's resolution where the model
-    has one. Mattes have no part in it: what they get wrong of the truth would count as its change."""
-    layer = plate.layer("")
-    aspect, everything = plate.parts[layer.part].pixel_aspect, np.ones_like(sight.crop.matte)
-    place = (sight.face, sight.colour, sight.exposure, aspect, tools)
-    before, after = (
-        face_picture(pixels, *place)[0] if tools.refiner is None else fine_face(pixels, *place, everything)
-        for pixels in (read_plate(plate, layer), truth)
+    area = edit_area(view.sight.crop, tools)
+    increments[CROP_ORACLE] = placed(crop_change(plate, Plate(truth), view.sight, tools), area)
+    nothing = Increment(
+        np.zeros_like(increments[CROP_ORACLE].picture), increments[CROP_ORACLE].plate_from_crop
     )
-    assert before is not None and after is not None
-    return np.asarray(0.5 * (after - before), np.float32)
+    return {row.name: increments.get(row.name, nothing) for row in rows}
+
+
+def crop_change(plate: Frame, truth: Plate, sight: Sight, tools: Tools) -> Array:
+    """The difference of two pictures in the square that is edited, (3, K, K), as finely as the refiner sees it where
+    the model has one. Mattes have no part in it: what they get wrong of the truth would count as its change."""
+    layer = plate.layer("")
+    place = (sight.face, sight.colour, sight.exposure, plate.parts[layer.part].pixel_aspect, tools)
+    before, after = (
+        face_picture(pixels, *place)[0] if fine is None else fine.picture
+        for pixels in (read_plate(plate, layer), truth)
+        for fine in (fine_face(pixels, *place, None),)
+    )
+    return np.asarray(after - before, np.float32)
 
 
 def moved(latent: Latent, row: Row) -> Latent:
@@ -250,20 +251,29 @@ def moved(latent: Latent, row: Row) -> Latent:
     return apply_moves(latent, {row.direction.name: row.strength}, library)
 
 
-def drawn_steps(view: Seen, edited: Mapping[str, Latent], tools: Tools) -> dict[str, Array]:
-    """Half the change of each row's edited latent, (3, S, S) float32: by the generator, from one batch, and placed by
-    the model's refiner but in the row PLAIN, which keeps the generator's resolution."""
+def drawn_steps(view: Seen, edited: Mapping[str, Latent], tools: Tools) -> dict[str, Increment]:
+    """What each row's edited latent adds, masked: drawn by the generator, from one batch, and placed by the model's
+    refiner but in the row PLAIN, which keeps the generator's square and resolution."""
     with device_errors(tools.device), torch.inference_mode():
         ws = np.stack([view.latent.ws, *(one.ws for one in edited.values())])
         before, *after = (
             tools.generator.synthesise(torch.from_numpy(ws).to(tools.device)).float().cpu().numpy()
         )
-        changes = {}
+        steps = {}
         for (name, latent), picture in zip(edited.items(), after, strict=True):
             bare = replace(tools, refiner=None) if name == PLAIN else tools
             change = refined_change(view.latent, latent, before, picture, view.sight.crop.fine, bare)
-            changes[name] = np.asarray(0.5 * change, np.float32)
-    return changes
+            steps[name] = placed(change, edit_area(view.sight.crop, bare))
+    return steps
+
+
+def brought(step: Increment, plate_from_crop: Matrix, size: int) -> Array:
+    """An increment in the pixels of another square of ``size`` pixels, (C, size, size); 0 where it does not reach."""
+    found = np.zeros((step.picture.shape[0], size, size), np.float32)
+    relative = inverse(plate_from_crop) @ step.plate_from_crop
+    roi, x0, y0 = warp_to_plate(step.picture, relative, size, size)
+    found[:, y0 : y0 + roi.shape[1], x0 : x0 + roi.shape[2]] = roi
+    return found
 
 
 def _crop_of(picture: Array, plate: Frame, view: Seen, tools: Tools) -> FaceCrop:
@@ -272,15 +282,17 @@ def _crop_of(picture: Array, plate: Frame, view: Seen, tools: Tools) -> FaceCrop
     return cut_face(Plate(picture), sight.face, sight.colour, sight.exposure, aspect, tools)
 
 
-def truth_step(shot: TruthShot, attribute: str, number: int, view: Seen, tools: Tools) -> Array:
-    """What the truth adds to the crop, (3, S, S) float32 in the encoded domain, not masked."""
+def truth_step(shot: TruthShot, attribute: str, number: int, view: Seen, tools: Tools) -> Increment:
+    """What the truth adds to the square that is edited, in the encoded domain, not masked."""
     truth = Plate(shot.truth(attribute, number).rgb(""))
-    return crop_step(shot.plate(number), truth, view.sight, tools)
+    change = crop_change(shot.plate(number), truth, view.sight, tools)
+    area = edit_area(view.sight.crop, tools)
+    return placed(change, Increment(np.ones_like(area.picture), area.plate_from_crop))
 
 
-def _box(plate: Array, truth: Array, sight: Sight) -> tuple[slice, slice]:
+def _box(plate: Array, truth: Array, sight: Sight, tools: Tools) -> tuple[slice, slice]:
     """Rows and columns that hold all of the truth's change and all that an edit may touch."""
-    acts = _acting(sight, plate.shape[:2])[1]
+    acts = _acting(sight, tools, plate.shape[:2])[1]
     rows, columns = (np.flatnonzero(changed(plate, truth).any(axis=axis)) for axis in (1, 0))
     found = []
     for touched, moved_ in zip(acts, (rows, columns), strict=True):
@@ -288,9 +300,10 @@ def _box(plate: Array, truth: Array, sight: Sight) -> tuple[slice, slice]:
     return found[0], found[1]
 
 
-def _acting(sight: Sight, size: tuple[int, ...]) -> tuple[Array, tuple[slice, slice]]:
+def _acting(sight: Sight, tools: Tools, size: tuple[int, ...]) -> tuple[Array, tuple[slice, slice]]:
     """The mask of the edit over the whole plate (H, W), and the rows and columns that it lies in."""
-    roi, x0, y0 = warp_to_plate(sight.crop.mask, sight.crop.plate_from_crop, size[0], size[1])
+    area = edit_area(sight.crop, tools)
+    roi, x0, y0 = warp_to_plate(area.picture, area.plate_from_crop, size[0], size[1])
     box = (slice(y0, y0 + roi.shape[1]), slice(x0, x0 + roi.shape[2]))
     whole = np.zeros(size[:2], np.float32)
     whole[box] = roi[0]
@@ -298,10 +311,14 @@ def _acting(sight: Sight, size: tuple[int, ...]) -> tuple[Array, tuple[slice, sl
 
 
 def _steadiness(
-    tables: Mapping[str, _Table], earlier: Mapping[str, Array], later: Mapping[str, Array], sight: Sight
+    tables: Mapping[str, _Table],
+    earlier: Mapping[str, Array],
+    later: Mapping[str, Array],
+    sight: Sight,
+    tools: Tools,
 ) -> None:
     """Flicker and jitter of one pair of frames (pictures by row), inside the later frame's mask."""
-    mask, box = _acting(sight, later[NOTHING].shape)
+    mask, box = _acting(sight, tools, later[NOTHING].shape)
     region: Mask = np.asarray(mask[box] >= ACTS_FROM)
     pairs = {name: (stops(earlier[name][box]), stops(later[name][box])) for name in tables}
     plates = pairs[NOTHING]

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from lineament.core.faces.crop import resized
+from lineament.core.faces.crop import rescaled, resized
+from lineament.core.pipeline import Increment, edit_area
 from lineament.core.tools import Tools
 
-from .bench_truth_cells import Row, Seen, drawn_steps, moved, truth_step
+from .bench_truth_cells import Row, Seen, brought, drawn_steps, moved, truth_step
 from .bench_truth_judge import Judge
 from .bench_truth_methods import SHIPPED, Method
 from .bench_truth_shots import TruthShot
@@ -78,7 +79,7 @@ def calibrate(
 
 def _best(
     method: Method,
-    goals: Sequence[tuple[Seen, Array]],
+    goals: Sequence[tuple[Seen, Increment]],
     tools: Tools,
     scorer: Judge,
     column: int,
@@ -89,10 +90,13 @@ def _best(
     tried = [min(STEP * i, limit) for i in range(1, count + 1)]
     gains, changes, wanted = [], [], []
     for view, goal in goals:
-        mask = resized(view.sight.crop.mask, goal.shape[-1])
-        steps = [mask * resized(step, goal.shape[-1]) for step in _steps(method, tried, view, tools)]
-        gains.append([1.0 - _rms(step - goal) / max(_rms(goal), 1e-9) for step in steps])
-        read = _read(view, [np.zeros_like(goal), goal * mask, *steps], scorer)[:, column]
+        size, whole = goal.picture.shape[-1], max(_rms(goal.picture), 1e-9)
+        steps = _steps(method, tried, view, tools)
+        gains.append([1.0 - _rms(_on(step, goal) - goal.picture) / whole for step in steps])
+        mask = resized(edit_area(view.sight.crop, tools).picture, size)
+        goal_step = replace(goal, picture=goal.picture * mask)
+        nothing = replace(goal, picture=np.zeros_like(goal.picture))
+        read = _read(view, [nothing, goal_step, *steps], scorer)[:, column]
         changes.append(read[2:] - read[0])
         wanted.append(read[1] - read[0])
     means: Doubles = np.mean(gains, axis=0)
@@ -104,8 +108,16 @@ def _best(
     return Calibration(tried[chosen], tuple(tried), told[0], told[1])
 
 
-def _steps(method: Method, tried: Sequence[float], view: Seen, tools: Tools) -> list[Array]:
-    """What one row adds at each of these strengths, (3, S, S)."""
+def _on(step: Increment, goal: Increment) -> Array:
+    """A step in the goal's pixels (3, K, K)."""
+    size, own = goal.picture.shape[-1], step.picture.shape[-1]
+    if np.allclose(rescaled(step.plate_from_crop, own, size), goal.plate_from_crop):
+        return resized(step.picture, size)
+    return brought(step, goal.plate_from_crop, size)
+
+
+def _steps(method: Method, tried: Sequence[float], view: Seen, tools: Tools) -> list[Increment]:
+    """What one row adds at each of these strengths."""
     found = []
     for strength in tried:
         row = Row(method.name, method.direction, strength)
@@ -113,11 +125,14 @@ def _steps(method: Method, tried: Sequence[float], view: Seen, tools: Tools) -> 
     return found
 
 
-def _read(view: Seen, steps: Sequence[Array], scorer: Judge) -> Doubles:
+def _read(view: Seen, steps: Sequence[Increment], scorer: Judge) -> Doubles:
     """Scores (N, A) of the crop with each step added to it."""
     crop, size = view.sight.crop, view.sight.crop.image.shape[-1]
     return scorer.scores(
-        [replace(crop, image=(crop.image + 2.0 * resized(step, size)).astype(np.float32)) for step in steps]
+        [
+            replace(crop, image=crop.image + np.float32(2.0) * brought(step, crop.plate_from_crop, size))
+            for step in steps
+        ]
     )
 
 

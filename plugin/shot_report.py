@@ -37,7 +37,7 @@ from lineament.core.shots.quality_report import (
     State,
     face_identity,
 )
-from lineament.core.shots.render import face_mask
+from lineament.core.shots.render import face_mask, fine_picture
 from lineament.core.shots.shot import FaceEdit, Shot
 from lineament.core.sight import read_plate
 from lineament.core.tools import Tools
@@ -206,7 +206,9 @@ class ShotSurvey:
     def _add_mask(self, mask: Array, reach: Mask, edit: FaceEdit, number: int, before: Opened) -> None:
         aspect = plate_aspect(before.pixel_aspect)
         face = self.analysis.face(edit.name)
-        own = face_mask(face, self.analysis.row(number), edit, aspect, self.tools)
+        row, tools = self.analysis.row(number), self.tools
+        fine = fine_picture(before.frame, before.layer, face, row, edit, aspect, tools)
+        own = face_mask(face, row, edit, aspect, tools, fine)
         support = cv2.dilate((own.picture[0] > 0.0).astype(np.float32), np.ones((5, 5), np.uint8))
         both = np.stack([own.picture[0], support])  # the filter of the warp looks two pixels far
         warped, x0, y0 = warp_to_plate(both, own.plate_from_crop, *mask.shape)

@@ -16,11 +16,10 @@ import torch
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
 from ..faces.base import Alignment, FaceCrop
-from ..faces.crop import resized
 from ..frame import Frame, Layer, Part, Window
 from ..inversion.matte import input_image
 from ..latent import Latent
-from ..pipeline import Sight, composite, face_change, plate_colour, see_face
+from ..pipeline import Increment, Sight, composite, edit_area, face_change, placed, plate_colour, see_face
 from ..preview import to_display
 from ..recipe import EditRecipe
 from ..score import cosines, stops
@@ -105,13 +104,12 @@ class Subject:
         with device_errors(tools.device):
             edited = apply_moves(self._latent, strengths, tools.library)
             change = face_change(self._latent, edited, self.seen.crop.fine, tools)
-        frame, clamped = self._given_back(recipe.mix * change)
+        area = edit_area(self.seen.crop, tools, recipe.mask_feather)
+        frame, clamped = self._given_back(placed(recipe.mix * change, area))
         return Made(variant, frame, self.measure(frame, clamped, strengths))
 
-    def _given_back(self, difference: Array) -> tuple[Frame, int]:
-        """The frame with a difference (3, S, S) of encoded pictures added to its face, and how many pixels were held
-        back."""
-        increment = 0.5 * difference * resized(self.seen.crop.mask, difference.shape[-1])
+    def _given_back(self, increment: Increment) -> tuple[Frame, int]:
+        """The frame with an increment added to its face, and how many pixels were held back."""
         frame, counts = composite(
             self._frame, self.layer, self._plate, increment, self.seen, self._recipe, self._tools, None
         )
@@ -119,7 +117,8 @@ class Subject:
 
     def pasted(self, face: Array) -> Frame:
         """The frame with another ``face`` (3, R, R), encoded in [-1, 1], in place of its own, as a filter must see."""
-        return self._given_back(face - self.seen.crop.image)[0]
+        crop = self.seen.crop
+        return self._given_back(placed(face - crop.image, Increment(crop.mask, crop.plate_from_crop)))[0]
 
     def measure(self, frame: Frame, clamped: int, strengths: Mapping[str, float]) -> Measured:
         """What became of the face in ``frame``, an edit of this picture by ``strengths`` in which ``clamped`` pixels

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .base import Alignment, Face, Matrix
+from .base import Alignment, Face, Matrix, Surround
 
 MIN_HALF_AXIS_PX = 0.5
 """Squares with a smaller half axis carry no picture: they come from landmarks that fell together."""
@@ -53,6 +53,15 @@ def _matrix(x_axis: Matrix, centre: Matrix, resolution: int) -> Matrix:
     linear = np.array([[a, -b], [b, a]])
     offset = centre - linear @ np.full(2, resolution / 2)
     return np.array([[a, -b, offset[0]], [b, a, offset[1]], [0.0, 0.0, 1.0]])
+
+
+def surrounding(matrix: Matrix, resolution: int, surround: Surround) -> Matrix:
+    """plate_from_surround (3, 3) of ``surround.size`` pixels, from the plate_from_crop of ``resolution`` pixels."""
+    pitch, (left, top, _, _) = resolution / surround.inner, surround.margins
+    grown: Matrix = matrix @ np.array(
+        [[pitch, 0.0, -left * pitch], [0.0, pitch, -top * pitch], [0.0, 0.0, 1.0]]
+    )
+    return grown
 
 
 def inverse(matrix: Matrix) -> Matrix:

@@ -48,6 +48,48 @@ class Alignment:
 
 
 @dataclass(frozen=True)
+class Surround:
+    """The square that a refiner sees: the generator's, with what lies around it.
+
+    ``size`` pixels a side, of which ``margins`` (left, top, right, bottom) lie outside the generator's square. Raises
+    ValueError for margins that leave no square.
+    """
+
+    size: int
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def __post_init__(self) -> None:
+        left, top, right, bottom = self.margins
+        if min(self.margins) < 0 or not 0 < self.size - left - right == self.size - top - bottom:
+            raise ValueError(f"margins {self.margins} of {self.size} pixels leave no square")
+
+    @property
+    def inner(self) -> int:
+        """Pixels a side of the generator's square."""
+        return self.size - self.margins[0] - self.margins[2]
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Rows and columns of the generator's square."""
+        left, top, _, _ = self.margins
+        return slice(top, top + self.inner), slice(left, left + self.inner)
+
+
+@dataclass(frozen=True)
+class FineFace:
+    """A face and its surroundings as the model's refiner sees them, in the square of its Surround of S pixels.
+
+    ``picture`` (3, K, K) float32 in [-1, 1], background and what hides the face in grey: K is S, or a power of two
+    times it where the plate holds more. ``matte`` (1, S, S) float32 in [0, 1] is the person, ``keep`` (1, S, S) is 1
+    where an edit may act: inside the plate, and where nothing passes before the face.
+    """
+
+    picture: Array
+    matte: Array
+    keep: Array
+
+
+@dataclass(frozen=True)
 class FaceCrop:
     """A face brought to the generator.
 
@@ -56,8 +98,7 @@ class FaceCrop:
     skin, glasses), 0 on background and cloth; ``mask`` (1, R, R) float32 in [0, 1], where an edit may act (matte,
     feathered to 0 at the crop's border); ``valid`` (1, R, R) float32, 1 where the crop lies inside the plate.
 
-    ``fine`` (3, K, K) float32 is the same square as the model's refiner sees it, background in grey: K is the refiner's
-    size, or a power of two times it where the plate holds more; None for models without one.
+    ``fine`` is the same face as the model's refiner sees it; None for models without one.
     """
 
     image: Array
@@ -65,7 +106,7 @@ class FaceCrop:
     matte: Array
     mask: Array
     valid: Array
-    fine: Array | None = None
+    fine: FineFace | None = None
 
 
 class FaceLocator(Protocol):

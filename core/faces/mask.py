@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .base import Array, Matrix
+from .base import Array, FineFace, Matrix, Surround
 
 FEATHER = 0.02
 """Blur of the matte's edge as a share of R: about one pixel at R = 64, which hides the matte's staircase."""
@@ -26,6 +26,14 @@ def edit_mask(matte: Array, *, feather: float = FEATHER, border: float = BORDER)
     soft = cv2.GaussianBlur(clean, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) if sigma > 0.05 else clean
     mask: Array = (soft * border_window(resolution, border)).astype(np.float32)
     return mask[None]
+
+
+def fine_mask(fine: FineFace, surround: Surround, *, feather: float = FEATHER) -> Array:
+    """Where an edit of a FineFace may act, (1, S, S); ``feather`` is a share of the generator's square."""
+    share = surround.inner / surround.size
+    return (edit_mask(fine.matte, feather=feather * share, border=BORDER * share) * fine.keep).astype(
+        np.float32
+    )
 
 
 def border_window(resolution: int, border: float = BORDER) -> Array:

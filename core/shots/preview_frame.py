@@ -19,6 +19,7 @@ import torch
 
 from ..colour import PlateColour
 from ..faces.align import transform_points
+from ..faces.base import FineFace
 from ..faces.crop import warp_to_plate
 from ..frame import Frame, Part, Window
 from ..generators.stylegan2 import StyleGAN2
@@ -68,7 +69,7 @@ class PreviewPlate:
     window: PreviewWindow
     colour: PlateColour
     limits: Array | None = None
-    fine: Mapping[str, Array | None] | None = None
+    fine: Mapping[str, FineFace | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def preview_mask(
         face = moved.face(edit.name)
         if face.track.statuses[row] == "missing":
             continue
-        one = face_mask(face, row, edit, 1.0, tools)
+        one = face_mask(face, row, edit, 1.0, tools, (plate.fine or {}).get(edit.name))
         found, x0, y0 = warp_to_plate(one.picture.astype(np.float32), one.plate_from_crop, height, width)
         region = mask[y0 : y0 + found.shape[1], x0 : x0 + found.shape[2]]
         np.maximum(region, found[0], out=region)

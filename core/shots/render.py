@@ -17,13 +17,13 @@ from ..detail import fine_size
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
 from ..errors import FaceError, GeneratorError
-from ..faces.align import plate_from_crop
-from ..faces.base import Face, Matrix
-from ..faces.crop import rescaled, resized, warp_to_plate
-from ..faces.mask import FEATHER, edit_mask
+from ..faces.align import plate_from_crop, surrounding
+from ..faces.base import Face, FineFace
+from ..faces.crop import resized, warp_to_plate
+from ..faces.mask import FEATHER, edit_mask, fine_mask
 from ..frame import Frame, Layer
 from ..latent import Latent
-from ..pipeline import face_change, finite_matte, plate_colour
+from ..pipeline import Increment, face_change, finite_matte, placed, plate_colour
 from ..sight import face_region, fine_face, read_plate
 from ..tools import Tools
 from .analysis import Analysis, FaceAnalysis, Status
@@ -56,15 +56,6 @@ class ShotResult:
     faces: tuple[FaceReport, ...]
 
 
-@dataclass(frozen=True)
-class Increment:
-    """What an edit adds to a face: ``picture`` (3, R, R) in the encoded domain [0, 1], masked and mixed, and
-    ``plate_from_crop`` (3, 3)."""
-
-    picture: Array
-    plate_from_crop: Matrix
-
-
 def tools_for(tools: Tools, analysis: Analysis) -> Tools:
     """The tools with the generator that was tuned on the shot, or as they are if none was. Call it once a process.
 
@@ -90,7 +81,7 @@ def render_shot_frame(
     tools: Tools,
     *,
     matte: Array | None = None,
-    fine: Mapping[str, Array | None] | None = None,
+    fine: Mapping[str, FineFace | None] | None = None,
 ) -> ShotResult:
     """Edit every face of the shot in one frame; ``tools`` come from ``tools_for``.
 
@@ -133,32 +124,29 @@ def face_increment(
     strengths: Mapping[str, float],
     pixel_aspect: float,
     tools: Tools,
-    fine: Array | None,
+    fine: FineFace | None,
 ) -> Increment:
     """The difference of the edited and the plain face, where it may act; ``fine`` is what ``fine_picture`` gives."""
     edited = apply_moves(latent, strengths, tools.library)
-    mask = face_mask(face, row, edit, pixel_aspect, tools)
-    if fine is not None and tools.refiner is not None:  # a preview holds less than the plate it was cut from
-        needed = fine_size(mask.plate_from_crop, tools.alignment.resolution, tools.refiner.size)
-        fine = resized(fine, min(needed, fine.shape[-1]))
+    area = face_mask(face, row, edit, pixel_aspect, tools, fine)
+    if fine is not None:  # a preview holds less than the plate it was cut from
+        needed = fine_size(area.plate_from_crop, area.picture.shape[-1], area.picture.shape[-1])
+        fine = replace(fine, picture=resized(fine.picture, min(needed, fine.picture.shape[-1])))
     with device_errors(tools.device):
         change = face_change(latent, edited, fine, tools)
-    size = change.shape[-1]
-    picture = 0.5 * edit.recipe.mix * change * resized(mask.picture, size)
-    matrix = rescaled(mask.plate_from_crop, tools.alignment.resolution, size)
-    return Increment(picture.astype(np.float32), matrix)
+    return placed(edit.recipe.mix * change, area)
 
 
 def fine_pictures(
     frame: Frame, number: int, shot: Shot, analysis: Analysis, tools: Tools
-) -> dict[str, Array | None]:
+) -> dict[str, FineFace | None]:
     """The faces of one frame as the refiner sees them, by name: they do not depend on strengths.
 
     Raises DataError for a frame that was not analysed, ColourError.
     """
     row, layer = analysis.row(number), frame.layer(shot.layer)
     aspect = plate_aspect(shot.pixel_aspect or frame.parts[layer.part].pixel_aspect)
-    found: dict[str, Array | None] = {}
+    found: dict[str, FineFace | None] = {}
     for edit in shot.faces:
         face = analysis.face(edit.name)
         if face.track.statuses[row] != "missing":
@@ -168,8 +156,8 @@ def fine_pictures(
 
 def fine_picture(
     frame: Frame, layer: Layer, face: FaceAnalysis, row: int, edit: FaceEdit, aspect: float, tools: Tools
-) -> Array | None:
-    """The face as the refiner sees it, (3, S, S); None for models without one, and for faces outside the frame."""
+) -> FineFace | None:
+    """The face as the refiner sees it; None for models without one, and for faces outside the frame."""
     if tools.refiner is None:
         return None
     size = tools.alignment.resolution
@@ -181,19 +169,30 @@ def fine_picture(
         plate = read_plate(frame, layer, (slice(y0, y1), slice(x0, x1)))
         near = replace(place, landmarks=place.landmarks - (x0, y0))
         colour = plate_colour(frame, layer, edit.recipe, tools.ocio)
-        return fine_face(plate, near, colour, face.exposure, aspect, tools, (person * keep)[None])
+        return fine_face(plate, near, colour, face.exposure, aspect, tools, person[None], keep[None])
     except FaceError:
         return None  # nothing of it will be given back either
 
 
-def face_mask(face: FaceAnalysis, row: int, edit: FaceEdit, pixel_aspect: float, tools: Tools) -> Increment:
-    """Where the face may be edited, as a ``picture`` (1, R, R) in [0, 1], and its place in the plate."""
-    size = tools.alignment.resolution
-    person, keep = (resized(maps[row].astype(np.float32), size) for maps in (face.mattes, face.keeps))
-    mask = edit_mask(person[None], feather=FEATHER + edit.recipe.mask_feather) * keep  # (1, R, R)
+def face_mask(
+    face: FaceAnalysis,
+    row: int,
+    edit: FaceEdit,
+    pixel_aspect: float,
+    tools: Tools,
+    fine: FineFace | None = None,
+) -> Increment:
+    """Where the face may be edited, (1, M, M) in [0, 1]: in the refiner's square, which needs ``fine`` of
+    ``fine_picture``, or in the generator's."""
+    size, feather = tools.alignment.resolution, FEATHER + edit.recipe.mask_feather
     squeeze = np.diag([1.0 / pixel_aspect, 1.0, 1.0])  # square pixels -> plate pixels
     square = Face(face.track.landmarks[row] * (pixel_aspect, 1.0), 1.0, "shot")
-    return Increment(mask, squeeze @ plate_from_crop(square, tools.alignment))
+    matrix = squeeze @ plate_from_crop(square, tools.alignment)
+    if fine is not None and tools.refiner is not None:
+        surround = tools.refiner.surround
+        return Increment(fine_mask(fine, surround, feather=feather), surrounding(matrix, size, surround))
+    person, keep = (resized(maps[row].astype(np.float32), size) for maps in (face.mattes, face.keeps))
+    return Increment(edit_mask(person[None], feather=feather) * keep, matrix)
 
 
 def add_increment(

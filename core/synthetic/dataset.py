@@ -25,7 +25,7 @@ from .params import RANGES, FaceParams, with_attribute
 from .sampler import Sampler, check
 from .shards import Bytes, Points, Sample, label_from_params, write_shard
 
-FRAMINGS = {"ffhq": (1.0, 0.1), "tight": (0.62, 0.32)}
+FRAMINGS = {"ffhq": (1.0, 0.1), "tight": (0.62, 0.32), "neck": (1.0, 0.62)}
 """Scale and shift of the alignment by name: the whole head (Karras et al. 2019), or the face alone (DR005)."""
 
 FAMILY_INDEX = 1 << 32

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ..faces.align import square_from_landmarks
-from ..faces.base import LANDMARK_NAMES, Alignment
+from ..faces.align import square_from_landmarks, surrounding
+from ..faces.base import LANDMARK_NAMES, Alignment, Surround
 from ..synthetic.geometry import (
     BACKGROUND,
     BEARD,
@@ -51,6 +51,9 @@ REGION_WEIGHTS = {BACKGROUND: 0.15, CLOTH: 0.15, HAIR: 0.5, SKIN: 1.0, BEARD: 1.
 HELD_OUT_ONE_IN = 40
 """Of the independent faces one in so many is never trained on, chosen by a hash of its key: a growing data set keeps
 its choice."""
+
+ENOUGH_RENDERED = 0.85
+"""Share of a surround that renders have to show on average; what they do not repeats their edge."""
 
 CROPS_VERSION = 2
 """Raise it whenever cropping, matting or labels change."""
@@ -170,22 +173,27 @@ def crop_render(
     return np.clip(np.rint(small), 0, 255).astype(np.uint8), np.asarray(classes, dtype=np.uint8)
 
 
-def crop_samples(samples: Iterable[Sample], alignment: Alignment) -> Crops:
-    """Every render of one shard, cropped."""
+def crop_samples(samples: Iterable[Sample], alignment: Alignment, surround: Surround) -> Crops:
+    """Every render of one shard, cropped. Raises ValueError if too much of the ``surround`` was not rendered."""
     images: list[Bytes] = []
     classes: list[Bytes] = []
     labels: list[list[float]] = []
     identity: list[list[float]] = []
     records: list[dict[str, Any]] = []
+    shares: list[float] = []
     for sample in samples:
         meta = sample.meta
-        matrix = crop_matrix(meta["frame_six"], sample.picture.shape[0], alignment)
-        image, ids = crop_render(sample.picture, sample.mask, matrix, alignment.resolution)
+        square = crop_matrix(meta["frame_six"], sample.picture.shape[0], alignment)
+        matrix = surrounding(np.vstack([square, (0.0, 0.0, 1.0)]), alignment.resolution, surround)[:2]
+        shares.append(share_rendered(matrix, surround.size, sample.picture.shape[0]))
+        image, ids = crop_render(sample.picture, sample.mask, matrix, surround.size)
         images.append(image)
         classes.append(ids)
         labels.append(label_row(meta["params"]))
         identity.append(meta["params"]["identity"])
         records.append({"key": sample.key} | {name: meta[name] for name in ("family", "attribute", "split")})
+    if any(surround.margins) and np.mean(shares) < ENOUGH_RENDERED:
+        raise ValueError(f"only {np.mean(shares):.0%} of the square around the faces was rendered")
     return Crops(
         np.stack(images),
         np.stack(classes),
@@ -195,30 +203,45 @@ def crop_samples(samples: Iterable[Sample], alignment: Alignment) -> Crops:
     )
 
 
-def source_of(shards: Sequence[Path], alignment: Alignment) -> str:
+def share_rendered(matrix: npt.NDArray[np.float64], size: int, side: int) -> float:
+    """Share of a crop (matrix as ``crop_matrix``) of ``size`` pixels that lies in a picture of ``side`` pixels."""
+    axis = (np.arange(16) + 0.5) * (size / 16)
+    points = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]
+    return float(((points >= 0.0) & (points <= side)).all(-1).mean())
+
+
+def source_of(shards: Sequence[Path], alignment: Alignment, surround: Surround | None = None) -> str:
     """What crops were made from, as one line: a cache of other shards or of another framing must not be used."""
     files = [(shard.name, shard.stat().st_size) for shard in shards]
-    return json.dumps({"crops": CROPS_VERSION, "alignment": asdict(alignment), "shards": files})
+    around = {} if surround is None or not any(surround.margins) else {"surround": asdict(surround)}
+    return json.dumps({"crops": CROPS_VERSION, "alignment": asdict(alignment), **around, "shards": files})
 
 
-def shard_crops(shard: Path, cache: Path, alignment: Alignment) -> Crops:
-    """The crops of one shard, from the cache where it fits. Raises DataError for a damaged shard."""
-    source = source_of([shard], alignment)
+def shard_crops(shard: Path, cache: Path, alignment: Alignment, surround: Surround) -> Crops:
+    """The crops of one shard, from the cache where it fits. Raises DataError for a damaged shard, or one that shows
+    too little around the faces."""
+    source = source_of([shard], alignment, surround)
     kept = read_cache(cache, source)
     if kept is not None:
         return kept
     try:
-        crops = crop_samples(read_shard(shard), alignment)
+        crops = crop_samples(read_shard(shard), alignment, surround)
     except (KeyError, ValueError, TypeError) as err:
         raise DataError(
-            f"Shard cannot be read: {err!r}.", where=str(shard), remedy="Render this shard again."
+            f"Shard cannot be used: {err!r}.",
+            where=str(shard),
+            remedy="Render it again; for a refiner with --framing neck.",
         ) from err
     write_cache(cache, crops, source)
     return crops
 
 
-def load_faces(folder: Path, cache: Path, alignment: Alignment, split: str = "train") -> FacesData:
+def load_faces(
+    folder: Path, cache: Path, alignment: Alignment, split: str = "train", surround: Surround | None = None
+) -> FacesData:
     """All shards of ``folder``, a data set or a folder of several; crops are kept in ``cache``, one file a shard.
+
+    Crops show the square of ``alignment``, or the ``surround`` of it at its own size.
 
     ``split`` "train" gives the independent faces (a share held out) and the families for training with their pairs;
     "grade" only the families that are kept for grading. Raises DataError if there are no shards or one is damaged; a
@@ -232,7 +255,10 @@ def load_faces(folder: Path, cache: Path, alignment: Alignment, split: str = "tr
             remedy="Name the folder of renders with --data; lineament faces dataset makes one.",
         )
     names = ["_".join(shard.relative_to(folder).with_suffix(".npz").parts) for shard in shards]
-    parts = [shard_crops(shard, cache / name, alignment) for shard, name in zip(shards, names, strict=True)]
+    around = surround or Surround(alignment.resolution)
+    parts = [
+        shard_crops(shard, cache / name, alignment, around) for shard, name in zip(shards, names, strict=True)
+    ]
     records = [record for part in parts for record in part.records]
     bases = {record["family"] for record in records if record["family"]}
     keep = [i for i, record in enumerate(records) if record["split"] == split]
@@ -250,7 +276,7 @@ def load_faces(folder: Path, cache: Path, alignment: Alignment, split: str = "tr
         labels,
         np.concatenate([part.identity for part in parts])[order],
         tuple(records[i]["key"] for i in order),
-        source_of(shards, alignment),
+        source_of(shards, alignment, surround),
         len(held),
         find_pairs([records[i] for i in order], labels),
     )

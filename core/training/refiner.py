@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..devices import choose_device
 from ..errors import DataError, GeneratorError
 from ..generators.package import ModelPackage, add_files, load_package
-from ..refiner import RefinerNet, enlarged
+from ..refiner import RefinerNet
 from ..tools import REFINER, REFINER_NOTE, alignment_of, load_encoder
 from .faces_data import LABEL_NAMES, FacesData, load_faces
 from .folded import halved
@@ -68,10 +68,10 @@ class RefinerTrainer:
         torch.manual_seed(settings.seed)
         self.settings, self.trunk, self.checkpoint = settings, trunk, checkpoint
         self.batches = PairBatches(data, trunk, settings)
-        self.net = RefinerNet(trunk.generator.w_dim, settings.size).to(
+        self.net = RefinerNet(trunk.generator.w_dim, settings.surround).to(
             trunk.device, memory_format=torch.channels_last
         )  # type: ignore[call-overload]
-        self.average = RefinerNet(trunk.generator.w_dim, settings.size).requires_grad_(False)
+        self.average = RefinerNet(trunk.generator.w_dim, settings.surround).requires_grad_(False)
         self.average.to(trunk.device).load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
         self.steps, self.seconds = 0, 0.0
@@ -182,13 +182,14 @@ class RefinerTrainer:
 
         Checkpoints that do not name a generator are taken as they are.
         """
-        own, size = self.trunk.generator.id, self.settings.size
+        own, size, margins = self.trunk.generator.id, self.settings.size, list(self.settings.margins)
         made_for, made_at = run.get("generator_id", own), run["settings"]["size"]
-        if made_for == own and made_at == size:
+        around = run["settings"].get("margins", [0.0] * 4)
+        if made_for == own and made_at == size and around == margins:
             return
         raise DataError(
-            f"The checkpoint is of a refiner for generator {str(made_for)[:12]} at {made_at} px, not for {own[:12]} at "
-            f"{size} px.",
+            f"The checkpoint is of a refiner for generator {str(made_for)[:12]} at {made_at} px with margins {around}, "
+            f"not for {own[:12]} at {size} px with {margins}.",
             where=str(self.checkpoint),
             remedy="Name another folder with --work, or delete the checkpoint to start afresh.",
         )
@@ -211,8 +212,7 @@ def refined_gains(
             w = trunk.encode(base)
             before, after = trunk.decode(w), trunk.decode(w + step)
             with torch.inference_mode():
-                alone = enlarged(after - before, base.shape[-1])
-                change = alone if net is None else net(base, before, after, step)
+                change = trunk.alone(before, after) if net is None else net(base, before, after, step)
             truth = member - base
             where = (truth.abs().amax(1, keepdim=True) > SEEN_CHANGE).float()
             wrong, whole = ((x * where).square().sum((1, 2, 3)).sqrt() for x in (change - truth, truth))
@@ -255,11 +255,12 @@ def train_refiner(options: RefinerOptions, tell: Callable[[str], None] = lambda 
     if options.output.exists() and not options.output.is_dir():
         raise unwritable(options.output, "it is no folder")
     alignment = replace(alignment_of(package), resolution=size)
-    data, grading = (
-        load_faces(options.data, options.run / "crops", alignment, split) for split in ("train", "grade")
-    )
-    trunk = Trunk(encoder, package.generator, data, device)
     settings = replace(options.settings, size=size)
+    data, grading = (
+        load_faces(options.data, options.run / "crops", alignment, split, settings.surround)
+        for split in ("train", "grade")
+    )
+    trunk = Trunk(encoder, package.generator, data, settings.surround, device)
     trainer = RefinerTrainer(data, trunk, settings, options.run / "refiner_state.safetensors")
     tell(f"{len(data.pairs.base)} pairs for training, {len(grading.pairs.base)} for grading")
     if trainer.resume():
@@ -290,7 +291,13 @@ def write_refiner(
         "pairs_seen": trainer.steps * trainer.settings.batch,
         "pair_gain": {name: {k: round(v, 4) for k, v in values.items()} for name, values in gains.items()},
     }
-    note = {"size": trainer.average.size, "generator_id": package.card.id, **metrics}
+    surround = trainer.average.surround
+    note = {
+        "size": surround.size,
+        "margins": list(surround.margins),
+        "generator_id": package.card.id,
+        **metrics,
+    }
     try:
         if output.resolve() != package.folder.resolve():
             shutil.copytree(package.folder, output, dirs_exist_ok=True)

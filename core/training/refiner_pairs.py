@@ -18,17 +18,22 @@ from torch import Tensor
 
 from ..directions.counterfactual import slope
 from ..errors import DataError
+from ..faces.base import Surround
 from ..inversion.encoder_net import EncoderNet
-from ..refiner import SIZE
+from ..refiner import MARGINS, SIZE, enlarged
 from .batches import degrade
 from .faces_data import LABEL_NAMES, MIRRORED, REGION_WEIGHTS, FacesData
 
 
 @dataclass(frozen=True)
 class RefinerSettings:
-    """Sizes and rates; the defaults suit half an hour of one CPU core."""
+    """Sizes and rates; the defaults suit half an hour of one CPU core.
+
+    ``size`` pixels has the generator's square, ``margins`` are shares of it (``refiner.MARGINS``).
+    """
 
     size: int = SIZE
+    margins: tuple[float, float, float, float] = MARGINS
     batch: int = 8
     learning_rate: float = 2e-3
     ema: float = 0.995
@@ -42,11 +47,20 @@ class RefinerSettings:
     decay_share: float = 0.7
     seed: int = 1
 
+    @property
+    def surround(self) -> Surround:
+        """What the refiner sees. Raises ValueError for margins that leave no square."""
+        left, top, right, bottom = (round(self.size * share) for share in self.margins)
+        return Surround(self.size + left + right, (left, top, right, bottom))
+
 
 class Trunk:
     """The finished networks on one device: encoder, generator, and the step in W per unit of a label, (A, w_dim)."""
 
-    def __init__(self, encoder: EncoderNet, generator: Any, data: FacesData, device: str = "cpu") -> None:
+    def __init__(
+        self, encoder: EncoderNet, generator: Any, data: FacesData, surround: Surround, device: str = "cpu"
+    ) -> None:
+        self.surround = surround
         self.device = torch.device(device)
         self.encoder, self.generator = encoder.to(self.device), generator.to(self.device)
         self.steps = torch.zeros(len(LABEL_NAMES), generator.w_dim)
@@ -57,8 +71,12 @@ class Trunk:
         self.steps = self.steps.to(self.device)
 
     def encode(self, faces: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, w_dim)."""
-        faces, factor = faces.to(self.device), faces.shape[-1] // self.generator.resolution
+        """(B, 3, S, S) -> (B, w_dim); the encoder sees the generator's square."""
+        rows, columns = self.surround.inside
+        faces, factor = (
+            faces.to(self.device)[..., rows, columns],
+            self.surround.inner // self.generator.resolution,
+        )
         with torch.no_grad():
             return self.encoder(F.avg_pool2d(faces, factor) if factor > 1 else faces)  # type: ignore[no-any-return]
 
@@ -67,6 +85,11 @@ class Trunk:
         with torch.no_grad():
             ws = w[:, None].expand(-1, self.generator.num_ws, -1)
             return self.generator.synthesise(ws, "none").float()  # type: ignore[no-any-return]
+
+    def alone(self, before: Tensor, after: Tensor) -> Tensor:
+        """The generator's own change (B, 3, S, S) in its square, nothing around it."""
+        left, top, right, bottom = self.surround.margins
+        return F.pad(enlarged(after - before, self.surround.inner), (left, right, top, bottom))
 
     def encoded(self, data: FacesData, rows: npt.NDArray[np.int64]) -> Tensor:
         """(N, w_dim) of the given renders."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..preview import Tile, sheet
-from ..refiner import RefinerNet, enlarged
+from ..refiner import RefinerNet
 from .faces_data import LABEL_NAMES, FacesData
 from .refiner_pairs import Trunk, pictures
 from .sheets import to_pictures
@@ -33,7 +33,7 @@ def write_refiner_sheet(
             w = trunk.encode(base)
             before, after = trunk.decode(w), trunk.decode(w + step)
             with torch.inference_mode():
-                alone = base + enlarged(after - before, base.shape[-1])
+                alone = base + trunk.alone(before, after)
                 refined = base + net(base, before, after, step)
             labels = ("render", f"truth {pairs.delta[i]:+.2g}", "generator alone", f"{name}, refined")
             shown = to_pictures(torch.cat([base, member, alone, refined]).cpu())

@@ -99,9 +99,9 @@ def test_when_rendered_pairs_are_edited_then_the_refiner_comes_nearer_than_the_g
 ) -> None:
     net, encoder = load_refiner(package), load_encoder(package)
     assert net is not None and encoder is not None
-    alignment = replace(alignment_of(package), resolution=net.size)
-    data = load_faces(FAMILIES, tmp_path, alignment, "grade")
-    trunk = Trunk(encoder, package.generator, data)
+    alignment = replace(alignment_of(package), resolution=net.surround.inner)
+    data = load_faces(FAMILIES, tmp_path, alignment, "grade", net.surround)
+    trunk = Trunk(encoder, package.generator, data, net.surround)
     refined, alone = refined_gains(net, trunk, data), refined_gains(None, trunk, data)
     assert set(refined) == set(alone) and len(alone) >= 5
     better = [name for name in alone if refined[name] > alone[name]]

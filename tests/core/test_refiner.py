@@ -10,31 +10,34 @@ import numpy as np
 import pytest
 import torch
 from lineament.core.errors import GeneratorError
+from lineament.core.faces.align import surrounding, transform_points
+from lineament.core.faces.base import FineFace, Surround
 from lineament.core.frame import Frame, Part, Window
 from lineament.core.generators.package import add_files, load_package, save_package
 from lineament.core.generators.tiny import TINY_CONFIG, build_tiny
 from lineament.core.latent import Latent
-from lineament.core.pipeline import face_change, refined_change
+from lineament.core.pipeline import edit_area, face_change, refined_change
 from lineament.core.refiner import RefinerNet, enlarged, warped
 from lineament.core.sight import cut_face, fine_face
 from lineament.core.tools import REFINER, REFINER_NOTE, ToolOptions, load_refiner, open_tools
 
 W_DIM, SIZE = 6, 64
+AROUND = Surround(96, (16, 8, 16, 24))
 
 
-@pytest.fixture
-def net() -> RefinerNet:
+@pytest.fixture(params=[Surround(SIZE), AROUND], ids=["alone", "around"])
+def net(request: pytest.FixtureRequest) -> RefinerNet:
     """A refiner that was not trained but answers something."""
     torch.manual_seed(2)
-    made = RefinerNet(W_DIM, SIZE, (8, 8, 8, 8, 8))
+    made = RefinerNet(W_DIM, request.param, (8, 8, 8, 8, 8))
     torch.nn.init.normal_(made.out.weight, std=0.5)
     return made.eval().requires_grad_(False)
 
 
 @pytest.fixture
-def pictures() -> tuple[torch.Tensor, ...]:
-    random = torch.Generator().manual_seed(5)
-    face = torch.rand((2, 3, SIZE, SIZE), generator=random) * 2 - 1
+def pictures(net: RefinerNet) -> tuple[torch.Tensor, ...]:
+    random, size = torch.Generator().manual_seed(5), net.surround.size
+    face = torch.rand((2, 3, size, size), generator=random) * 2 - 1
     before, after = (torch.rand((2, 3, 16, 16), generator=random) * 2 - 1 for _ in range(2))
     return face, before, after
 
@@ -60,11 +63,38 @@ def test_when_many_strong_edits_add_up_then_the_answer_stays_bounded(net, pictur
 
 
 def test_when_a_network_is_stored_then_its_shape_is_read_back_from_its_tensors(net, pictures) -> None:
-    again = RefinerNet.from_tensors(net.state_dict(), SIZE)
+    again = RefinerNet.from_tensors(net.state_dict(), net.surround)
     step = torch.full((2, W_DIM), 0.3)
     assert (again(*pictures, step) == net(*pictures, step)).all()
     with pytest.raises(ValueError, match="multiple of 32"):
-        RefinerNet(W_DIM, 48)
+        RefinerNet(W_DIM, Surround(48))
+
+
+def test_when_margins_leave_no_square_then_they_are_refused() -> None:
+    for margins in ((1, 0, 0, 0), (-8, -8, -8, -8), (32, 32, 32, 32)):
+        with pytest.raises(ValueError, match="no square"):
+            Surround(64, margins)
+
+
+def test_when_a_refiner_looks_around_then_the_generators_change_ends_where_its_picture_does() -> None:
+    net = RefinerNet(W_DIM, AROUND, (8, 8, 8, 8, 8)).eval()  # its last layer is 0: it adds nothing of its own
+    face, before = torch.zeros(1, 3, 96, 96), torch.zeros(1, 3, 16, 16)
+    change = net(face, before, before + 0.5, torch.ones(1, W_DIM)).detach()[0]
+    rows, columns = AROUND.inside
+    inner = change[:, rows, columns].clone()
+    assert inner.shape == (3, 64, 64) and torch.allclose(inner[:, 16:-16, 16:-16], torch.tensor(0.5))
+    assert float(inner[:, 0].abs().max()) < 1e-6 and float(inner[..., -1].abs().max()) < 1e-6
+    change[:, rows, columns] = 0.0
+    assert (change == 0.0).all()
+
+
+def test_when_a_square_is_surrounded_then_its_own_pixels_keep_their_place() -> None:
+    matrix = np.array([[3.0, -1.0, 40.0], [1.0, 3.0, 25.0], [0.0, 0.0, 1.0]])  # of 32 pixels
+    around = surrounding(matrix, 32, AROUND)
+    corners = np.array([(0.0, 0.0), (32.0, 32.0), (10.0, 5.0)])
+    assert np.allclose(
+        transform_points(around, corners * 2.0 + (16.0, 8.0)), transform_points(matrix, corners)
+    )
 
 
 def test_when_the_flow_is_one_pixel_then_the_picture_moves_by_one_pixel() -> None:
@@ -92,7 +122,7 @@ def package_folder(tmp_path: Path) -> Path:
     save_package(folder, build_tiny(), name="hero", matte=True)
     card = load_package(folder).card
     torch.manual_seed(3)
-    made = RefinerNet(card.w_dim, SIZE, (8, 8, 8, 8, 8))
+    made = RefinerNet(card.w_dim, Surround(SIZE), (8, 8, 8, 8, 8))
     torch.nn.init.normal_(made.out.weight, std=0.5)
     add_files(
         folder,
@@ -104,8 +134,13 @@ def package_folder(tmp_path: Path) -> Path:
 
 def test_when_a_package_has_a_refiner_then_it_is_opened_with_the_tools(package_folder: Path) -> None:
     net = load_refiner(load_package(package_folder))
-    assert net is not None and net.size == SIZE
+    assert net is not None and net.surround == Surround(SIZE)
     assert load_refiner(load_package("tiny")) is None
+    package = load_package(package_folder)
+    note = {"size": 96, "margins": [16, 8, 16, 24], "generator_id": package.card.id}
+    add_files(package_folder, documents={REFINER_NOTE: note}, tensors={})
+    around = load_refiner(load_package(package_folder))
+    assert around is not None and around.surround == AROUND
 
 
 WRONG = {
@@ -114,6 +149,11 @@ WRONG = {
     "an absurd size": ({"size": 10**9}, {}, "size"),
     "a size that is no number": ({"size": True}, {}, "size"),
     "a size that cannot be halved": ({"size": 40}, {}, "multiple"),
+    "margins of text": ({"margins": "wide"}, {}, "margins"),
+    "three margins": ({"margins": [8, 8, 8]}, {}, "margins"),
+    "margins in shares": ({"margins": [0.25, 0.25, 0.25, 0.25]}, {}, "margins"),
+    "margins that leave no square": ({"margins": [8, 0, 0, 0]}, {}, "no square"),
+    "margins below zero": ({"margins": [-8, -8, -8, -8]}, {}, "no square"),
     "NaN": ({}, {"out.weight": torch.full((14, 8, 3, 3), torch.nan)}, "NaN"),
     "a missing tensor": ({}, {"out.bias": None}, "out.bias"),
     "another shape": ({}, {"out.bias": torch.zeros(3)}, "out.bias"),
@@ -130,7 +170,7 @@ def test_when_a_refiner_does_not_fit_then_one_line_says_so(package_folder: Path,
         del note["size"]
     tensors = dict(package.tensors(REFINER))
     if changed == "w_dim":
-        tensors = RefinerNet(package.card.w_dim + 1, SIZE, (8, 8, 8, 8, 8)).state_dict()
+        tensors = RefinerNet(package.card.w_dim + 1, Surround(SIZE), (8, 8, 8, 8, 8)).state_dict()
     else:
         tensors = {name: value for name, value in (tensors | changed).items() if value is not None}
     add_files(package_folder, tensors={REFINER: tensors}, documents={REFINER_NOTE: note})
@@ -144,10 +184,10 @@ def test_when_the_generator_draws_finer_than_the_refiner_then_the_model_is_refus
     finer = replace(TINY_CONFIG, resolution=64, channels={**TINY_CONFIG.channels, 64: 4})
     save_package(folder, build_tiny(config=finer), name="hero")
     card = load_package(folder).card
-    net = RefinerNet(card.w_dim, 32, (8, 8, 8, 8, 8))
+    net = RefinerNet(card.w_dim, Surround(32), (8, 8, 8, 8, 8))
     note = {"size": 32, "generator_id": card.id}
     add_files(folder, tensors={REFINER: net.state_dict()}, documents={REFINER_NOTE: note})
-    with pytest.raises(GeneratorError, match="32 is no multiple of the generator's 64"):
+    with pytest.raises(GeneratorError, match="32 pixels, which is no multiple of its own 64"):
         load_refiner(load_package(folder))
 
 
@@ -193,17 +233,20 @@ def test_when_a_face_is_cut_then_the_refiner_sees_the_same_square_finer_and_matt
     seen = read_plate(frame, layer)
     colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
     crop = cut_face(seen, face, colour, 1.0, 1.0, tools)
-    assert crop.fine is not None and crop.fine.shape == (3, tools.refiner.size, tools.refiner.size)
-    assert np.isfinite(crop.fine).all()
-    factor = tools.refiner.size // crop.image.shape[-1]
-    coarse = crop.fine.reshape(3, crop.image.shape[-1], factor, -1, factor).mean((2, 4))
+    surround = tools.refiner.surround
+    assert crop.fine is not None and crop.fine.picture.shape == (3, surround.size, surround.size)
+    assert crop.fine.matte.shape == crop.fine.keep.shape == (1, surround.size, surround.size)
+    assert np.isfinite(crop.fine.picture).all()
+    factor = surround.inner // crop.image.shape[-1]
+    square = crop.fine.picture[(slice(None), *surround.inside)]
+    coarse = square.reshape(3, crop.image.shape[-1], factor, -1, factor).mean((2, 4))
     inside = (crop.matte[0] > 0.999) & (crop.valid[0] > 0.999)
     inside[1:-1, 1:-1] &= inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     assert inside.sum() > 500
     assert np.abs(coarse - crop.image)[:, inside].max() < 0.02
-    assert (crop.fine[:, 0, 0] == 0.0).all()  # the background is grey
+    assert (crop.fine.picture[:, 0, 0] == 0.0).all()  # the background is grey
     again = fine_face(seen, face, colour, 1.0, 1.0, tools, crop.matte)
-    assert again is not None and (again == crop.fine).all()
+    assert again is not None and (again.picture == crop.fine.picture).all()
     assert fine_face(seen, face, colour, 1.0, 1.0, replace(tools, refiner=None), crop.matte) is None
 
 
@@ -226,7 +269,7 @@ def test_when_single_pixels_are_not_finite_then_the_refiner_sees_no_grey_spots(d
             frame = plate(one)
             layer = frame.layer("")
             colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
-            views.append(cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools).fine)
+            views.append(cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools).fine.picture)
         assert np.abs(views[0] - views[1]).max() < 0.01
 
 
@@ -243,12 +286,15 @@ def test_when_much_of_the_face_is_missing_then_the_refiner_sees_grey_there(defau
     colour = plate_colour(frame, layer, EditRecipe(colourspace="ACEScg"), "")
     face = Face(points * 200.0 + (10.0, 20.0), 1.0, "test")  # the middle of the face is 10 px from the border
     crop = cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools)
-    assert crop.fine is not None
-    size = crop.fine.shape[-1]
+    assert crop.fine is not None and tools.refiner is not None
+    inner = crop.fine.picture[(slice(None), *tools.refiner.surround.inside)]
+    size = inner.shape[-1]
     outside = np.repeat(np.repeat(crop.valid[0] == 0.0, 2, 0), 2, 1)[:size, :size]
     assert outside.any() and not outside.all()
-    assert (crop.fine[:, outside] == 0.0).all()
-    assert np.abs(crop.fine[:, size // 2, size // 2]).min() > 0.05
+    assert (inner[:, outside] == 0.0).all()
+    assert np.abs(inner[:, size // 2, size // 2]).min() > 0.05
+    assert (crop.fine.keep[:, crop.fine.picture.any(0)] > 0.0).all()
+    assert (edit_area(crop, tools).picture[crop.fine.keep == 0.0] == 0.0).all()
 
 
 def test_when_a_lamp_stands_before_the_face_then_the_refiner_neither_sees_nor_dims_it(default_tools) -> None:
@@ -272,7 +318,7 @@ def test_when_a_lamp_stands_before_the_face_then_the_refiner_neither_sees_nor_di
         crop = cut_face(read_plate(frame, layer), face, colour, 1.0, 1.0, tools)
         assert crop.fine is not None
         seen.append(crop)
-    without, with_lamp = (crop.fine for crop in seen)
+    without, with_lamp = (crop.fine.picture for crop in seen)
     assert np.abs(with_lamp - without).max() < 0.05
     assert np.abs(seen[1].image - seen[0].image).max() > 0.3  # the generator's own crop shows it
 
@@ -281,13 +327,13 @@ def test_when_latents_are_equal_then_the_face_does_not_change(default_tools) -> 
     generator = default_tools.generator
     random = np.random.default_rng(4)
     latent = Latent(np.zeros((generator.num_ws, generator.w_dim), np.float32), generator.id)
-    face = random.uniform(-1, 1, (3, default_tools.refiner.size, default_tools.refiner.size)).astype(
-        np.float32
-    )
+    size = default_tools.refiner.surround.size
+    whole = np.ones((1, size, size), np.float32)
+    face = FineFace(random.uniform(-1, 1, (3, size, size)).astype(np.float32), whole, whole)
     assert (face_change(latent, latent, face, default_tools) == 0.0).all()
     edited = replace(latent, ws=latent.ws + 0.2)
     refined = face_change(latent, edited, face, default_tools)
-    assert refined.shape == face.shape
+    assert refined.shape == face.picture.shape
     plain = face_change(latent, edited, None, default_tools)
     assert plain.shape == (3, generator.resolution, generator.resolution)
     same = refined_change(latent, edited, plain * 0.0, plain, face, replace(default_tools, refiner=None))

@@ -86,9 +86,9 @@ def test_when_the_truth_is_the_plate_then_a_fickle_matte_adds_no_change(
     for one in (replace(tools, segmenter=nobody), replace(tools, segmenter=nobody, refiner=None)):
         step = truth_step(same, ATTRIBUTE, number, view, one)
         assert view.sight.crop.fine is not None
-        size = view.sight.crop.fine.shape[-1] if one.refiner else tools.alignment.resolution
-        assert step.shape == (3, size, size)
-        assert (step == 0.0).all()
+        size = view.sight.crop.fine.picture.shape[-1] if one.refiner else tools.alignment.resolution
+        assert step.picture.shape == (3, size, size)
+        assert (step.picture == 0.0).all()
 
 
 def test_when_a_run_ends_then_every_row_is_in_the_report(finished: tuple[Path, str, list[str]]) -> None:

@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lineament.core.faces.base import Surround
 from lineament.core.io import read_frame
 from lineament.core.refiner import RefinerNet
 from lineament.core.shots.analyse import analyse
 from lineament.core.shots.render import fine_pictures, render_shot_frame
 
 
-@pytest.fixture
-def opened(small_shot, make_tools):
+@pytest.fixture(params=[Surround(64), Surround(96, (16, 8, 16, 24))], ids=["alone", "around"])
+def opened(request, small_shot, make_tools):
     """A shot whose model has a refiner, and the same tools without it."""
     plain = make_tools()
     torch.manual_seed(4)
-    net = RefinerNet(plain.generator.w_dim, 64, (8, 8, 8, 8, 8))
+    net = RefinerNet(plain.generator.w_dim, request.param, (8, 8, 8, 8, 8))
     torch.nn.init.normal_(net.out.weight, std=0.5)
     tools = replace(plain, refiner=net.eval().requires_grad_(False))
     return small_shot, tools, plain, analyse(small_shot.shot, small_shot.plates, plain, small_shot.cache)
@@ -44,10 +45,11 @@ def test_when_a_model_has_a_refiner_then_the_analysis_is_the_same_and_the_frame_
 
 def test_when_pictures_were_cut_before_then_the_bits_are_those_of_the_render(opened) -> None:
     small, tools, _, analysis = opened
+    size = tools.refiner.surround.size
     for number in (1005, 1001, 1005):
         frame = frame_of(small, number)
         views = fine_pictures(frame, number, small.shot, analysis, tools)
-        assert list(views) == ["main"] and views["main"].shape == (3, 64, 64)
+        assert list(views) == ["main"] and views["main"].picture.shape == (3, size, size)
         given, cut = (
             render_shot_frame(frame, number, small.shot, analysis, tools, **more).frame.rgb("")
             for more in ({"fine": views}, {})

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(folder: Path):
     alignment = replace(alignment_of(load_package("default")), resolution=SETTINGS.size)
-    return load_faces(folder, folder / "crops", alignment)
+    return load_faces(folder, folder / "crops", alignment, surround=SETTINGS.surround)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def trunk(data) -> Trunk:
     package = load_package("default")
     encoder = load_encoder(package)
     assert encoder is not None
-    return Trunk(encoder, package.generator, data)
+    return Trunk(encoder, package.generator, data, SETTINGS.surround)
 
 
 def test_when_batches_are_drawn_then_steps_tell_exactly_what_changed(data, trunk) -> None:
@@ -117,7 +117,7 @@ def test_when_the_command_ends_then_the_package_has_a_refiner_of_its_own(
     assert train_refiner(options, told.append) == tmp_path / "model"
     package = load_package(tmp_path / "model")
     net = load_refiner(package)
-    assert net is not None and net.size == SETTINGS.size
+    assert net is not None and net.surround == SETTINGS.surround
     assert REFINER in package.card.files
     gains = package.card.metrics["refiner"]["pair_gain"]
     assert set(gains) == {"refined", "generator alone"}
@@ -145,7 +145,7 @@ def test_when_the_model_has_no_encoder_then_it_is_refused(folder: Path, tmp_path
 
 def test_when_pictures_are_read_then_they_span_minus_one_to_one(data) -> None:
     values = pictures(data, np.arange(3))
-    assert values.shape == (3, 3, SETTINGS.size, SETTINGS.size)
+    assert values.shape == (3, 3, SETTINGS.surround.size, SETTINGS.surround.size)
     assert float(values.min()) >= -1.0 and float(values.max()) <= 1.0
 
 
@@ -159,6 +159,7 @@ def test_when_a_checkpoint_is_of_another_model_or_size_then_it_is_not_taken_for_
     for trainer, text in (
         (RefinerTrainer(data, other, SETTINGS, path), "for generator"),
         (RefinerTrainer(data, trunk, replace(SETTINGS, size=128), path), "at 64 px"),
+        (RefinerTrainer(data, trunk, replace(SETTINGS, margins=(0.0,) * 4), path), "margins"),
     ):
         before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
         with pytest.raises(DataError, match=text) as caught:
