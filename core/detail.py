@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from .faces.base import Array, Matrix
+from .faces.mask import smooth_step
 
 MAX_FACTOR = 8
 """The fine face has at most so many times the refiner's pixels a side."""
@@ -28,6 +29,7 @@ SURROUNDINGS = 41 / 128
 USUAL = 2.5
 """Detail of up to so many standard deviations of the face's own is no contour."""
 SIGMA_PER_MEDIAN = 1.4826
+SPARSE = 3
 
 
 def fine_size(plate_from_crop: Matrix, resolution: int, size: int) -> int:
@@ -65,7 +67,7 @@ def _moved(detail: Array, flow: Array) -> Array:
     x, y = cv2.resize(_last(flow), (size, size), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1) * (
         np.float32(size / 2)
     )
-    share = _smooth_step((np.hypot(x, y) - MOVES_FROM) / (MOVES_AT - MOVES_FROM))
+    share = smooth_step((np.hypot(x, y) - MOVES_FROM) / (MOVES_AT - MOVES_FROM))
     axis = np.arange(size, dtype=np.float32)
     there = cv2.remap(
         _last(detail), x + axis, y + axis[:, None], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -79,19 +81,15 @@ def _drawn_over(drawn: Array) -> Array:
     picture = _last(drawn)
     apart = np.abs(picture - cv2.blur(picture, (side, side), borderType=cv2.BORDER_REPLICATE)).mean(-1)
     apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return _smooth_step((apart - DRAWN_FROM) / (DRAWN_AT - DRAWN_FROM))
+    return smooth_step((apart - DRAWN_FROM) / (DRAWN_AT - DRAWN_FROM))
 
 
 def _usual(detail: Array) -> float:
-    """The largest detail that is no contour. Background is grey and has none: it does not count."""
-    seen = np.abs(detail[detail != 0.0])
+    """The largest detail that is no contour. Background is grey and has none: it does not count. One pixel in nine is
+    asked: of hundreds of thousands, that moves the median by less than a percent."""
+    sparse = detail[:, 1::SPARSE, 1::SPARSE]
+    seen = np.abs(sparse[sparse != 0.0])
     return USUAL * SIGMA_PER_MEDIAN * float(np.median(seen)) if seen.size else 0.0
-
-
-def _smooth_step(t: Array) -> Array:
-    """0 below 0, 1 above 1, with zero slope at both ends."""
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def _enlarged(picture: Array, size: int) -> Array:

@@ -39,7 +39,7 @@ def fine_mask(fine: FineFace, surround: Surround, *, feather: float = FEATHER) -
 def border_window(resolution: int, border: float = BORDER) -> Array:
     """(R, R) float32: 1 inside, 0 on the outermost pixels, a smooth step in between."""
     distance = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / max(border * resolution, 1e-6)
-    fall = _smooth_step(distance)
+    fall = smooth_step(distance)
     return (fall[:, None] * fall[None]).astype(np.float32)
 
 
@@ -67,12 +67,11 @@ def landmark_matte(landmarks: Matrix, resolution: int) -> Array:
     reach = max(1.0, float(radius(landmarks).max()) / 0.95)
     axis = np.arange(resolution) + 0.5
     pixels = np.stack(np.meshgrid(axis, axis), -1)  # (R, R, 2)
-    inside = _smooth_step((1.1 - radius(pixels) / reach) / 0.2)
+    inside = smooth_step((1.1 - radius(pixels) / reach) / 0.2)
     return inside.astype(np.float32)[None]
 
 
-def _smooth_step(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """0 below 0, 1 above 1, with zero slope at both ends."""
+def smooth_step(t: npt.NDArray[np.floating]) -> Array:
+    """0 below 0, 1 above 1, with zero slope at both ends; any shape, float32."""
     t = np.clip(t, 0.0, 1.0)
-    step: npt.NDArray[np.float64] = t * t * (3.0 - 2.0 * t)
-    return step
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
