@@ -15,6 +15,7 @@ import torch
 
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
+from ..faces.align import transform_points
 from ..faces.base import Alignment, FaceCrop
 from ..frame import Frame, Layer, Part, Window
 from ..inversion.matte import input_image
@@ -191,10 +192,12 @@ class Subject:
         return np.asarray((np.clip(unit, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
 
     def face_box(self) -> tuple[float, float, float, float]:
-        """(x0, y0, x1, y1) of the edited square in pixels of the data window."""
-        size = self._tools.alignment.resolution
-        corners = np.array([(0, 0, 1), (size, 0, 1), (0, size, 1), (size, size, 1)], np.float64)
-        points = (self.seen.crop.plate_from_crop @ corners.T).T[:, :2]
+        """(x0, y0, x1, y1) around all that may be edited, in pixels of the data window."""
+        area = edit_area(self.seen.crop, self._tools)
+        size = area.picture.shape[-1]
+        points = transform_points(
+            area.plate_from_crop, np.array([(0, 0), (size, 0), (0, size), (size, size)], np.float64)
+        )
         low, high = points.min(0), points.max(0)
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from lineament.core.faces.base import Surround
+from lineament.core.faces.crop import warp_to_plate
 from lineament.core.io import read_frame
 from lineament.core.refiner import RefinerNet
 from lineament.core.shots.analyse import analyse
-from lineament.core.shots.render import fine_pictures, render_shot_frame
+from lineament.core.shots.render import face_mask, fine_picture, fine_pictures, render_shot_frame
 
 
 @pytest.fixture(params=[Surround(64), Surround(96, (16, 8, 16, 24))], ids=["alone", "around"])
@@ -41,6 +42,37 @@ def test_when_a_model_has_a_refiner_then_the_analysis_is_the_same_and_the_frame_
     assert outside.any() and (refined[:6] == frame.rgb("")[:6]).all()
     again = analyse(small.shot, small.plates, tools, small.cache)
     assert again.key == analysis.key
+
+
+def test_when_a_refiner_looks_around_then_the_edit_ends_with_what_it_sees(opened) -> None:
+    small, tools, _, analysis = opened
+    frame, number = frame_of(small, 1004), 1004
+    edit, face = small.shot.faces[0], analysis.faces[0]
+    row, plate = analysis.row(number), frame.rgb("")
+    changed = (render_shot_frame(frame, number, small.shot, analysis, tools).frame.rgb("") != plate).any(-1)
+    fine = fine_picture(frame, frame.layer(""), face, row, edit, 1.0, tools)
+    within = {}
+    for name, one in (("generator", None), ("refiner", fine)):
+        area = face_mask(face, row, edit, 1.0, tools, one)
+        reach, x0, y0 = warp_to_plate(np.ones_like(area.picture), area.plate_from_crop, *plate.shape[:2])
+        within[name] = np.zeros(plate.shape[:2], bool)
+        within[name][y0 : y0 + reach.shape[1], x0 : x0 + reach.shape[2]] = reach[0] > 0.0
+    assert changed.any() and not changed[~within["refiner"]].any()
+    assert changed[~within["generator"]].any() == any(tools.refiner.surround.margins)
+
+
+def test_when_something_hides_the_border_then_it_hides_what_lies_beyond(opened) -> None:
+    small, tools, _, analysis = opened
+    frame, number = frame_of(small, 1004), 1004
+    edit, face, surround = small.shot.faces[0], analysis.faces[0], tools.refiner.surround
+    row = analysis.row(number)
+    keeps = face.keeps.copy()
+    keeps[row, :, : keeps.shape[2] // 2] = 0.0  # a wall before one half of the face
+    hidden = replace(face, keeps=keeps)
+    fine = fine_picture(frame, frame.layer(""), hidden, row, edit, 1.0, tools)
+    middle = surround.inside[1].start + surround.inner // 2
+    assert (fine.keep[..., : middle - 2] == 0.0).all()
+    assert fine.keep[..., middle + 2 :].any()
 
 
 def test_when_pictures_were_cut_before_then_the_bits_are_those_of_the_render(opened) -> None:

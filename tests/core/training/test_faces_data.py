@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lineament.core.errors import DataError
-from lineament.core.faces.base import Alignment
+from lineament.core.faces.base import Alignment, Surround
 from lineament.core.training.faces_data import LABEL_NAMES, face_of, load_faces
 
 from tests.data.toy_shards import write_toy_set
@@ -71,6 +71,25 @@ def test_when_glasses_are_half_on_then_the_label_says_worn(folder: Path, tmp_pat
 def test_when_the_folder_has_no_shards_then_it_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"No training shards.*--data"):
         load_faces(tmp_path, tmp_path / "cache", Alignment(16))
+
+
+def test_when_a_surround_is_asked_for_then_the_square_in_it_is_the_same(folder: Path, tmp_path: Path) -> None:
+    around = Surround(48, (8, 4, 8, 12))
+    whole = load_faces(folder, tmp_path, SQUARE, surround=around)
+    assert whole.images.shape[1:] == (48, 48, 3) and whole.classes.shape[1:] == (48, 48)
+    alone = load_faces(folder, tmp_path, SQUARE)  # the cache knows one from the other
+    inner = whole.images[(slice(None), *around.inside)].astype(int)
+    assert np.abs(inner - alone.images).mean() < 0.02 * alone.images.std()
+    assert (whole.classes[(slice(None), *around.inside)] == alone.classes).mean() > 0.99
+
+
+def test_when_the_surroundings_were_not_rendered_then_it_is_said_and_what_to_render(
+    folder: Path, tmp_path: Path
+) -> None:
+    wide = Surround(96, (32, 32, 32, 32))
+    with pytest.raises(DataError, match=r"only \d+% of the square") as caught:
+        load_faces(folder, tmp_path, SQUARE, surround=wide)
+    assert "--framing neck" in str(caught.value.remedy)
 
 
 def test_when_a_shard_is_damaged_then_it_is_named_and_no_cache_stays(tmp_path: Path) -> None:
