@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 
 from .faces.base import Array, Matrix
+from .faces.crop import pitch_of
 from .faces.mask import smooth_step
 
 MAX_FACTOR = 8
 """The fine face has at most so many times the refiner's pixels a side."""
-MOVES_FROM, MOVES_AT = 0.25, 1.0
-"""Detail stays for flows below the first, and goes all the way from the second on; in pixels of the fine face."""
+MOVES_FROM, MOVES_AT = 0.2, 0.8
+"""Detail stays for flows below the first, and goes all the way from the second on; in pixels of the plate, so that a
+face that comes nearer is treated alike when its picture doubles."""
 DRAWN_FROM, DRAWN_AT = 0.05, 0.2
 """How much has to be drawn over a pixel, against its surroundings, until its contours begin to go and have gone."""
 SURROUNDINGS = 41 / 128
@@ -38,36 +40,37 @@ def fine_size(plate_from_crop: Matrix, resolution: int, size: int) -> int:
     ``plate_from_crop`` (3, 3) is that of a picture of the square with ``resolution`` pixels a side; ``size`` is the
     refiner's own.
     """
-    across = float(np.linalg.norm(plate_from_crop[:2, :2], 2)) * resolution
+    across = pitch_of(plate_from_crop) * resolution
     needed = math.ceil(math.log2(max(across / size, 1.0)) - 1e-6)
     return int(size * min(2**needed, MAX_FACTOR))
 
 
-def with_detail(face: Array, change: Array, flow: Array, drawn: Array) -> Array:
+def with_detail(face: Array, change: Array, flow: Array, drawn: Array, pitch: float = 1.0) -> Array:
     """The refiner's ``change`` (3, S, S) at the size of ``face`` (3, K, K), with the face's fine detail moved.
 
     ``flow`` (2, S, S), x and y in shares of half the side, is where the refiner takes every pixel from; ``drawn``
-    (3, S, S) is the part of the change that is not motion. K = S returns the change as it is.
+    (3, S, S) is the part of the change that is not motion. ``pitch`` is the size of a pixel of ``face`` in pixels of
+    the plate. K = S returns the change as it is.
     """
     size, coarse = face.shape[-1], change.shape[-1]
     if size == coarse:
         return change
     small = np.asarray(cv2.resize(_last(face), (coarse, coarse), interpolation=cv2.INTER_AREA), np.float32)
     detail = face - _enlarged(small, size)
-    arrived = _moved(detail, flow)
+    arrived = _moved(detail, flow, pitch)
     contour = _enlarged(_drawn_over(drawn), size)
     limit = _usual(detail)
     arrived += contour * (np.clip(arrived, -limit, limit) - arrived)
     return np.asarray(_enlarged(_last(change), size) + arrived - detail, np.float32)
 
 
-def _moved(detail: Array, flow: Array) -> Array:
+def _moved(detail: Array, flow: Array, pitch: float) -> Array:
     """Detail (3, K, K) looked up where the flow says; unmoved where that is a fraction of a pixel away."""
     size = detail.shape[-1]
     x, y = cv2.resize(_last(flow), (size, size), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1) * (
         np.float32(size / 2)
     )
-    share = smooth_step((np.hypot(x, y) - MOVES_FROM) / (MOVES_AT - MOVES_FROM))
+    share = smooth_step((pitch * np.hypot(x, y) - MOVES_FROM) / (MOVES_AT - MOVES_FROM))
     axis = np.arange(size, dtype=np.float32)
     there = cv2.remap(
         _last(detail), x + axis, y + axis[:, None], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

@@ -187,7 +187,7 @@ def refined_change(
     step = np.mean(edited.ws.astype(np.float64) - latent.ws, axis=0).astype(np.float32)  # (w_dim,)
     seen = resized(face.picture, tools.refiner.surround.size)
     change, flow, drawn = tools.refiner.parts(seen, before, after, step)
-    return with_detail(face.picture, change, flow, drawn)
+    return with_detail(face.picture, change, flow, drawn, face.pitch)
 
 
 def edit_area(crop: FaceCrop, tools: Tools, feather: float = 0.0) -> Increment:

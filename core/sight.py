@@ -17,7 +17,7 @@ from .detail import fine_size
 from .errors import FaceError
 from .faces.align import crop_from_plate, plate_from_crop, surrounding, transform_points
 from .faces.base import Face, FaceCrop, FaceLocator, FineFace, Matrix, Surround
-from .faces.crop import crop_plate, mended, rescaled, resized
+from .faces.crop import crop_plate, mended, pitch_of, rescaled, resized
 from .faces.mask import FEATHER, border_window, edit_mask, landmark_matte
 from .faces.track import TrackLocator
 from .frame import WHOLE, Frame, Layer, Region, Window
@@ -259,7 +259,8 @@ def _fine(pixels: Array, matrix: Matrix, tools: Tools, matte: Array | None, keep
         resized(keep, surround.inner), ((0, 0), (top, bottom), (left, right)), mode="edge"
     )  # (1, S, S)
     told = valid * resized(person * shown, size) if tools.package.card.matte else valid
-    return FineFace((image * told).astype(np.float32), person, (seen * shown).astype(np.float32))
+    picture, allowed = (image * told).astype(np.float32), (seen * shown).astype(np.float32)
+    return FineFace(picture, person, allowed, pitch_of(rescaled(square, surround.size, size)))
 
 
 def _person_around(image: Array, matte: Array, surround: Surround, tools: Tools) -> Array:

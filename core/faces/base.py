@@ -81,12 +81,14 @@ class FineFace:
 
     ``picture`` (3, K, K) float32 in [-1, 1], background and what hides the face in grey: K is S, or a power of two
     times it where the plate holds more. ``matte`` (1, S, S) float32 in [0, 1] is the person, ``keep`` (1, S, S) is 1
-    where an edit may act: inside the plate, and where nothing passes before the face.
+    where an edit may act: inside the plate, and where nothing passes before the face. ``pitch`` is the size of one of
+    the picture's pixels in pixels of the plate.
     """
 
     picture: Array
     matte: Array
     keep: Array
+    pitch: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def crop_plate(encoded: Array, plate_from_crop: Matrix, resolution: int) -> tupl
     """
     if encoded.ndim != 3 or 0 in encoded.shape:
         raise ValueError(f"encoded has shape {encoded.shape}; expected (H, W, C) with at least one pixel")
-    pitch = _pitch(plate_from_crop)
+    pitch = pitch_of(plate_from_crop)
     count = max(1, min(math.ceil(pitch - 1e-6), MAX_SAMPLED_SIDE // resolution))
     x, y = _sample_positions(plate_from_crop, resolution, resolution, count)
     region, x0, y0 = _region(encoded, x, y)
@@ -72,7 +72,7 @@ def warp_to_plate(
     if x1 <= x0 or y1 <= y0:
         return np.zeros((channels, 0, 0), np.float32), 0, 0
     crop_from_plate = inverse(plate_from_crop)
-    pitch = _pitch(crop_from_plate)  # crop pixels for one plate pixel
+    pitch = pitch_of(crop_from_plate)  # crop pixels for one plate pixel
     count = max(1, math.ceil(pitch - 1e-6))
     shifted = crop_from_plate @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
     x, y = _sample_positions(shifted, y1 - y0, x1 - x0, count)
@@ -84,7 +84,7 @@ def warp_to_plate(
     return _average(sampled, count).numpy(), x0, y0
 
 
-def _pitch(matrix: Matrix) -> float:
+def pitch_of(matrix: Matrix) -> float:
     """Source pixels for one target pixel, along the longer axis where pixels are not square."""
     return float(np.linalg.norm(matrix[:2, :2], 2))
 

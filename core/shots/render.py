@@ -19,7 +19,7 @@ from ..directions.apply import apply_moves, check_strength
 from ..errors import FaceError, GeneratorError
 from ..faces.align import plate_from_crop, surrounding
 from ..faces.base import Face, FineFace
-from ..faces.crop import resized, warp_to_plate
+from ..faces.crop import pitch_of, rescaled, resized, warp_to_plate
 from ..faces.mask import FEATHER, edit_mask, fine_mask
 from ..frame import Frame, Layer
 from ..latent import Latent
@@ -130,8 +130,10 @@ def face_increment(
     edited = apply_moves(latent, strengths, tools.library)
     area = face_mask(face, row, edit, pixel_aspect, tools, fine)
     if fine is not None:  # a preview holds less than the plate it was cut from
-        needed = fine_size(area.plate_from_crop, area.picture.shape[-1], area.picture.shape[-1])
-        fine = replace(fine, picture=resized(fine.picture, min(needed, fine.picture.shape[-1])))
+        own = area.picture.shape[-1]
+        size = min(fine_size(area.plate_from_crop, own, own), fine.picture.shape[-1])
+        pitch = pitch_of(rescaled(area.plate_from_crop, own, size))
+        fine = replace(fine, picture=resized(fine.picture, size), pitch=pitch)
     with device_errors(tools.device):
         change = face_change(latent, edited, fine, tools)
     return placed(edit.recipe.mix * change, area)

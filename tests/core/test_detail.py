@@ -54,6 +54,20 @@ def test_when_the_face_moves_by_a_fraction_of_a_pixel_then_detail_and_grain_stay
     assert (with_detail(face, zeros(), flow, zeros()) == 0.0).all()
 
 
+def test_when_the_same_face_is_seen_twice_as_fine_then_its_detail_moves_alike(face) -> None:
+    """The plate is the same: only the pixels that it is seen with are smaller, as when a face crosses a size."""
+    finer = cv2.resize(face.transpose(1, 2, 0), (2 * FINE, 2 * FINE), interpolation=cv2.INTER_CUBIC)
+    finer = np.ascontiguousarray(finer.transpose(2, 0, 1))
+    for pixels in (0.1, 0.4, 0.6, 3.0):
+        flow = zeros(2)
+        flow[0] = pixels * 2.0 / FINE
+        one = with_detail(face, zeros(), flow, zeros())
+        other = with_detail(finer, zeros(), flow, zeros(), 0.5)
+        small = cv2.resize(other.transpose(1, 2, 0), (FINE, FINE), interpolation=cv2.INTER_AREA)
+        apart = np.abs(small.transpose(2, 0, 1) - one)[:, 8:-8, 8:-8]
+        assert apart.mean() < 0.15 * np.abs(one).mean() + 1e-7
+
+
 def test_when_a_contour_is_drawn_over_then_it_goes_and_grain_stays() -> None:
     grain = 0.02 * np.random.default_rng(3).normal(size=(3, FINE, FINE)).astype(np.float32)
     contour = np.zeros_like(grain)
