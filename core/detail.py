@@ -5,12 +5,10 @@ they would show the old face over the new one, as a double contour. So the band 
 resolution is moved by the refiner's flow; where the refiner does not move the face but draws something else over it,
 contours of the old one go, and what is no stronger than the face's usual detail stays, so that grain survives.
 
-Pictures are (C, K, K) or (C, S, S) float32 with K a multiple of S, encoded in [-1, 1].
+Pictures are (C, K, K) or (C, S, S) float32 with K one of FACTORS times S, encoded in [-1, 1].
 """
 
 from __future__ import annotations
-
-import math
 
 import cv2
 import numpy as np
@@ -19,8 +17,8 @@ from .faces.base import Array, Matrix
 from .faces.crop import pitch_of
 from .faces.mask import smooth_step
 
-MAX_FACTOR = 8
-"""The fine face has at most so many times the refiner's pixels a side."""
+FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+"""The fine face has one of these times the refiner's pixels a side: few, so that a face seldom changes its size."""
 MOVES_FROM, MOVES_AT = 0.2, 0.8
 """Detail stays for flows below the first, and goes all the way from the second on; in pixels of the plate, so that a
 face that comes nearer is treated alike when its picture doubles."""
@@ -35,14 +33,13 @@ SPARSE = 3
 
 
 def fine_size(plate_from_crop: Matrix, resolution: int, size: int) -> int:
-    """Pixels a side at which a face's square is seen: ``size`` times a power of two, no less than the plate has there.
+    """Pixels a side at which a face's square is seen: ``size`` times one of FACTORS, no less than the plate has there.
 
     ``plate_from_crop`` (3, 3) is that of a picture of the square with ``resolution`` pixels a side; ``size`` is the
     refiner's own.
     """
     across = pitch_of(plate_from_crop) * resolution
-    needed = math.ceil(math.log2(max(across / size, 1.0)) - 1e-6)
-    return int(size * min(2**needed, MAX_FACTOR))
+    return int(size * next((one for one in FACTORS if one >= across / size - 1e-6), FACTORS[-1]))
 
 
 def with_detail(face: Array, change: Array, flow: Array, drawn: Array, pitch: float = 1.0) -> Array:

@@ -79,10 +79,10 @@ class Surround:
 class FineFace:
     """A face and its surroundings as the model's refiner sees them, in the square of its Surround of S pixels.
 
-    ``picture`` (3, K, K) float32 in [-1, 1], background and what hides the face in grey: K is S, or a power of two
-    times it where the plate holds more. ``matte`` (1, S, S) float32 in [0, 1] is the person, ``keep`` (1, S, S) is 1
-    where an edit may act: inside the plate, and where nothing passes before the face. ``pitch`` is the size of one of
-    the picture's pixels in pixels of the plate.
+    ``picture`` (3, K, K) float32 in [-1, 1], background and what hides the face in grey: K is S, or up to eight times
+    as much where the plate holds more (``detail.FACTORS``). ``matte`` (1, S, S) float32 in [0, 1] is the person,
+    ``keep`` (1, S, S) is 1 where an edit may act: inside the plate, and where nothing passes before the face. ``pitch``
+    is the size of one of the picture's pixels in pixels of the plate.
     """
 
     picture: Array

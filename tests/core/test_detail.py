@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lineament.core.detail import MAX_FACTOR, fine_size, with_detail
+from lineament.core.detail import FACTORS, fine_size, with_detail
 
 COARSE, FINE = 64, 256
 
@@ -110,7 +110,7 @@ def test_when_the_face_is_all_grey_then_nothing_is_not_a_number() -> None:
 
 @pytest.mark.parametrize(
     ("plate_px", "size"),
-    [(20, 64), (64, 64), (65, 128), (128, 128), (300, 512), (512, 512), (9000, 64 * MAX_FACTOR)],
+    [(20, 64), (64, 64), (65, 96), (128, 128), (129, 192), (300, 384), (512, 512), (9000, 64 * FACTORS[-1])],
 )
 def test_when_the_plate_holds_more_then_the_face_is_seen_larger(plate_px: int, size: int) -> None:
     turn = np.array([[0.6, -0.8, 5.0], [0.8, 0.6, 7.0], [0.0, 0.0, 1.0]])
