@@ -19,8 +19,8 @@ from lineament.core.training.refiner_pairs import Trunk
 
 LIMIT_BYTES = 16_000_000
 FAMILIES = (
-    Path(__file__).parents[1] / "data" / "faces_tight"
-)  # four faces of 160 px, framed as the model frames them
+    Path(__file__).parents[1] / "data" / "faces_neck"
+)  # four faces of 224 px with their necks, as the refiner sees them
 
 
 @pytest.fixture(scope="module")
