@@ -18,8 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from lineament.core.faces.align import square_from_landmarks
-from lineament.core.faces.base import Alignment
-from lineament.core.faces.mask import border_window
+from lineament.core.faces.base import Alignment, border_window
 from lineament.core.score import stops
 from lineament.plugin.bench_truth_shots import EDITS, open_shot
 

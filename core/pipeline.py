@@ -17,12 +17,12 @@ import torch
 from .checks import expect_shape
 from .colour import PlateColour
 from .composite import LARGEST_INCREMENT, CompositeReport, give_back
-from .detail import with_detail
 from .devices import device_errors
 from .directions.apply import apply_moves, check_strength
 from .faces.align import surrounding
 from .faces.base import Face, FaceCrop, FineFace, Matrix
 from .faces.crop import rescaled, resized, warp_to_plate
+from .faces.detail import with_detail
 from .faces.mask import FEATHER, fine_mask
 from .frame import Frame, Layer, Window
 from .latent import Latent

@@ -20,8 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import expect_shape
-from .faces.base import Array, Surround
-from .faces.mask import border_window
+from .faces.base import Array, Surround, border_window
 from .layers import SQRT_HALF, EqualConv, EqualLinear, leaky
 
 SIZE = 128

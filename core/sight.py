@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from .colour import PlateColour, choose_exposure
 from .curve import Curve, picture_from_linear
-from .detail import fine_size
 from .errors import FaceError
 from .faces.align import crop_from_plate, plate_from_crop, surrounding, transform_points
-from .faces.base import Face, FaceCrop, FaceLocator, FineFace, Matrix, Surround
+from .faces.base import Face, FaceCrop, FaceLocator, FineFace, Matrix, Surround, border_window
 from .faces.crop import crop_plate, mended, pitch_of, rescaled, resized
-from .faces.mask import FEATHER, border_window, edit_mask, landmark_matte
+from .faces.detail import fine_size
+from .faces.mask import FEATHER, edit_mask, landmark_matte
 from .faces.track import TrackLocator
 from .frame import WHOLE, Frame, Layer, Region, Window
 from .tools import Tools

@@ -17,6 +17,8 @@ Matrix = npt.NDArray[np.float64]
 
 LANDMARK_NAMES = ("eye_l", "eye_r", "nose", "mouth_l", "mouth_r", "chin")
 """eye_l is the subject's left eye, on the viewer's right."""
+BORDER = 0.10
+"""Width of the fall to the border as a share of R; narrower ones show as a frame on strong edits."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +122,16 @@ class FaceLocator(Protocol):
         Returns the faces from the largest to the smallest; an empty tuple if there is none.
         """
         ...
+
+
+def border_window(resolution: int, border: float = BORDER) -> Array:
+    """(R, R) float32: 1 inside, 0 on the outermost pixels, a smooth step in between."""
+    distance = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / max(border * resolution, 1e-6)
+    fall = smooth_step(distance)
+    return (fall[:, None] * fall[None]).astype(np.float32)
+
+
+def smooth_step(t: npt.NDArray[np.floating]) -> Array:
+    """0 below 0, 1 above 1, with zero slope at both ends; any shape, float32."""
+    t = np.clip(t, 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)

@@ -10,12 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .base import Array, FineFace, Matrix, Surround
+from .base import BORDER, Array, FineFace, Matrix, Surround, border_window, smooth_step
 
 FEATHER = 0.02
 """Blur of the matte's edge as a share of R: about one pixel at R = 64, which hides the matte's staircase."""
-BORDER = 0.10
-"""Width of the fall to the border as a share of R; narrower ones show as a frame on strong edits."""
 
 
 def edit_mask(matte: Array, *, feather: float = FEATHER, border: float = BORDER) -> Array:
@@ -34,13 +32,6 @@ def fine_mask(fine: FineFace, surround: Surround, *, feather: float = FEATHER) -
     return (edit_mask(fine.matte, feather=feather * share, border=BORDER * share) * fine.keep).astype(
         np.float32
     )
-
-
-def border_window(resolution: int, border: float = BORDER) -> Array:
-    """(R, R) float32: 1 inside, 0 on the outermost pixels, a smooth step in between."""
-    distance = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / max(border * resolution, 1e-6)
-    fall = smooth_step(distance)
-    return (fall[:, None] * fall[None]).astype(np.float32)
 
 
 def landmark_matte(landmarks: Matrix, resolution: int) -> Array:
@@ -69,9 +60,3 @@ def landmark_matte(landmarks: Matrix, resolution: int) -> Array:
     pixels = np.stack(np.meshgrid(axis, axis), -1)  # (R, R, 2)
     inside = smooth_step((1.1 - radius(pixels) / reach) / 0.2)
     return inside.astype(np.float32)[None]
-
-
-def smooth_step(t: npt.NDArray[np.floating]) -> Array:
-    """0 below 0, 1 above 1, with zero slope at both ends; any shape, float32."""
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..composite import LARGEST_INCREMENT, CompositeReport, give_back
-from ..detail import fine_size
 from ..devices import device_errors
 from ..directions.apply import apply_moves, check_strength
 from ..errors import FaceError, GeneratorError
 from ..faces.align import plate_from_crop, surrounding
 from ..faces.base import Face, FineFace
 from ..faces.crop import pitch_of, rescaled, resized, warp_to_plate
+from ..faces.detail import fine_size
 from ..faces.mask import FEATHER, edit_mask, fine_mask
 from ..frame import Frame, Layer
 from ..latent import Latent

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lineament.core.faces.mask import border_window, edit_mask, landmark_matte
+from lineament.core.faces.base import border_window
+from lineament.core.faces.mask import edit_mask, landmark_matte
 
 LANDMARKS = np.array([(40, 24), (24, 24), (32, 32), (38, 42), (26, 42), (32, 54)], np.float64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lineament.core.detail import FACTORS, fine_size, with_detail
+from lineament.core.faces.detail import FACTORS, fine_size, with_detail
 
 COARSE, FINE = 64, 256
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .faces.base import Array, Matrix
-from .faces.crop import pitch_of
-from .faces.mask import smooth_step
+from .base import Array, Matrix, smooth_step
+from .crop import pitch_of
 
 FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 """The fine face has one of these times the refiner's pixels a side: few, so that a face seldom changes its size."""
