@@ -210,7 +210,7 @@ def cut_face(
         landmarks = transform_points(crop_from_plate(square, tools.alignment), square.landmarks)
         matte = landmark_matte(landmarks, size)
     mask = (edit_mask(matte, feather=FEATHER + feather) * valid).astype(np.float32)
-    fine = None if tools.refiner is None else _fine(pixels, shift @ matrix, tools, matte, np.ones_like(matte))
+    fine = None if tools.refiner is None else _fine(pixels, shift @ matrix, tools, matte)
     return FaceCrop(image, matrix, matte, mask, valid, fine)
 
 
@@ -226,19 +226,18 @@ def fine_face(
 ) -> FineFace | None:
     """``FaceCrop.fine`` alone, for a ``matte`` (1, R, R) that is known; None for models without a refiner.
 
-    A ``matte`` of None takes everything for the person. ``keep`` (1, R, R) is 0 where something passes before the face;
-    around the generator's square it goes on as it is at the border. Raises FaceError if the face lies outside the
-    plate.
+    A ``matte`` of None takes everything for the person. ``keep`` (1, S, S), in the refiner's square, is 0 where
+    something passes before the face. Raises FaceError if the face lies outside the plate.
     """
     if tools.refiner is None:
         return None
     pixels, matrix, shift = _encoded_region(plate, face, colour, exposure, pixel_aspect, tools)
-    if keep is None:
-        keep = np.ones((1, tools.alignment.resolution, tools.alignment.resolution), np.float32)
     return _fine(pixels, shift @ matrix, tools, matte, keep)
 
 
-def _fine(pixels: Array, matrix: Matrix, tools: Tools, matte: Array | None, keep: Array) -> FineFace:
+def _fine(
+    pixels: Array, matrix: Matrix, tools: Tools, matte: Array | None, keep: Array | None = None
+) -> FineFace:
     """The refiner's view out of encoded ``pixels``, whose place in the generator's crop ``matrix`` tells."""
     assert tools.refiner is not None
     surround = tools.refiner.surround
@@ -254,10 +253,7 @@ def _fine(pixels: Array, matrix: Matrix, tools: Tools, matte: Array | None, keep
         person = np.ones_like(seen)
     else:
         person = _person_around(resized(image, surround.size), matte, surround, tools)
-    left, top, right, bottom = surround.margins
-    shown = np.pad(
-        resized(keep, surround.inner), ((0, 0), (top, bottom), (left, right)), mode="edge"
-    )  # (1, S, S)
+    shown = np.ones_like(seen) if keep is None else keep
     told = valid * resized(person * shown, size) if tools.package.card.matte else valid
     picture, allowed = (image * told).astype(np.float32), (seen * shown).astype(np.float32)
     return FineFace(picture, person, allowed, pitch_of(rescaled(square, surround.size, size)))

@@ -29,6 +29,7 @@ from ..tools import Tools
 from .analysis import Analysis, FaceAnalysis, Status
 from .analysis_store import TUNING
 from .crops import plate_aspect
+from .margins import kept_around
 from .shot import FaceEdit, Shot
 from .tune import tuned
 
@@ -163,15 +164,16 @@ def fine_picture(
     if tools.refiner is None:
         return None
     size = tools.alignment.resolution
-    person, keep = (resized(maps[row].astype(np.float32), size) for maps in (face.mattes, face.keeps))
+    person = resized(face.mattes[row].astype(np.float32), size)[None]
     window = frame.parts[layer.part].data_window
+    keep = kept_around(face, row, tools.refiner.surround, tools.alignment, window, aspect)
     place = Face(face.track.landmarks[row], 1.0, "shot")
     try:
         x0, y0, x1, y1 = face_region(place, aspect, tools, window.height, window.width)
         plate = read_plate(frame, layer, (slice(y0, y1), slice(x0, x1)))
         near = replace(place, landmarks=place.landmarks - (x0, y0))
         colour = plate_colour(frame, layer, edit.recipe, tools.ocio)
-        return fine_face(plate, near, colour, face.exposure, aspect, tools, person[None], keep[None])
+        return fine_face(plate, near, colour, face.exposure, aspect, tools, person, keep)
     except FaceError:
         return None  # nothing of it will be given back either
 
