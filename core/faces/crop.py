@@ -9,6 +9,7 @@ increments). Plates may hold NaN and infinities; those pixels count as missing, 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -29,6 +30,8 @@ FINE_ENOUGH = 512
 
 HOLE = 0.05
 """Share of a crop's side up to which missing pixels are guessed; guessing more would paint a face over an occluder."""
+FILL_PX = 192
+"""Holes are filled from a picture of so many pixels a side at most."""
 TOLD = 0.05
 """Share of a crop's pixel that must be finite to be believed; of less, rounding is a part."""
 
@@ -43,16 +46,18 @@ def crop_plate(encoded: Array, plate_from_crop: Matrix, resolution: int) -> tupl
         raise ValueError(f"encoded has shape {encoded.shape}; expected (H, W, C) with at least one pixel")
     pitch = pitch_of(plate_from_crop)
     count = max(1, min(math.ceil(pitch - 1e-6), MAX_SAMPLED_SIDE // resolution))
-    x, y = _sample_positions(plate_from_crop, resolution, resolution, count)
-    region, x0, y0 = _region(encoded, x, y)
+    places = _Places.of(plate_from_crop, resolution, resolution, count)
+    region, x0, y0 = _region(encoded, places)
     finite = np.isfinite(region).all(-1, keepdims=True)
-    values = torch.from_numpy(np.where(finite, region, 0.0).astype(np.float32)).permute(2, 0, 1)
-    inside = _inside(x, y, encoded.shape[1], encoded.shape[0])
-    image = _average(_sample(values, x - x0, y - y0), count)  # (C, R, R)
-    if finite.all():
+    is_whole = bool(finite.all())
+    known = np.asarray(region if is_whole else np.where(finite, region, 0.0), np.float32)
+    inside = places.inside(encoded.shape[1], encoded.shape[0])
+    grid = places.grid(region.shape[1], region.shape[0], x0, y0)
+    image = _average(_sample(torch.from_numpy(known).permute(2, 0, 1), grid), count)  # (C, R, R)
+    if is_whole:
         return image.numpy(), _average(inside, count).numpy()
     # Missing pixels were sampled as 0; dividing by the share of finite ones takes them out of the average.
-    share = _sample(torch.from_numpy(finite.astype(np.float32)).permute(2, 0, 1), x - x0, y - y0)
+    share = _sample(torch.from_numpy(finite.astype(np.float32)).permute(2, 0, 1), grid)
     image = image / _average(share, count).clamp(min=1e-6)
     valid = _average(share * inside, count)
     return image.numpy(), valid.numpy()
@@ -75,12 +80,12 @@ def warp_to_plate(
     pitch = pitch_of(crop_from_plate)  # crop pixels for one plate pixel
     count = max(1, math.ceil(pitch - 1e-6))
     shifted = crop_from_plate @ np.array([[1.0, 0.0, x0], [0.0, 1.0, y0], [0.0, 0.0, 1.0]])
-    x, y = _sample_positions(shifted, y1 - y0, x1 - x0, count)
+    places = _Places.of(shifted, y1 - y0, x1 - x0, count)
     side = MAX_FINE_SIDE if pitch < 1.0 else FINE_ENOUGH
     finer = min(max(math.ceil(2.0 / pitch), 4), 16, max(1, side // resolution))
     picture = enlarge(torch.from_numpy(np.ascontiguousarray(crop_picture, np.float32)), finer)
-    inside = _inside(x, y, resolution, resolution)
-    sampled = _sample(picture, x * finer, y * finer) * inside
+    inside = places.inside(resolution, resolution)
+    sampled = _sample(picture, places.grid(resolution, resolution)) * inside
     return _average(sampled, count).numpy(), x0, y0
 
 
@@ -113,13 +118,20 @@ def mended(picture: Array, valid: Array) -> tuple[Array, Array]:
     """
     if float(valid.min()) >= 1.0:
         return picture, valid
-    reach = max(1, round(0.5 * HOLE * picture.shape[-1]))
+    size = picture.shape[-1]
+    reach = max(1, round(0.5 * HOLE * size))
     block = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     closed = cv2.morphologyEx((valid[0] > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, block)
-    near = cv2.GaussianBlur(np.ascontiguousarray(valid[0]), (0, 0), reach)
-    fill = np.stack([cv2.GaussianBlur(plane, (0, 0), reach) for plane in picture * valid])
     told = valid > TOLD  # (1, M, M): there, crop_plate has averaged the finite pixels alone
-    image = np.where(told, picture, fill / np.maximum(near, 1e-6)).astype(np.float32)
+    if told.all():
+        return picture, np.maximum(valid, closed[None].astype(np.float32))
+    coarse = min(size, FILL_PX)  # what is filled in is blurred: it needs few pixels
+    sigma = reach * coarse / size
+    near, *fill = (
+        resized(np.asarray(cv2.GaussianBlur(resized(plane, coarse), (0, 0), sigma), np.float32), size)
+        for plane in (valid[0], *(picture * valid))
+    )
+    image = np.where(told, picture, np.stack(fill) / np.maximum(near, 1e-6)).astype(np.float32)
     return image, np.maximum(valid, closed[None].astype(np.float32))
 
 
@@ -148,44 +160,71 @@ def _catmull_rom(size: int, factor: int) -> Tensor:
     return torch.from_numpy(matrix)
 
 
-def _sample_positions(matrix: Matrix, rows: int, columns: int, count: int) -> tuple[Matrix, Matrix]:
-    """Where ``count`` x ``count`` sub-pixel centres of each target pixel fall in the source, (rows*n,
-    columns*n)."""
-    u = (np.arange(columns * count) + 0.5) / count
-    v = (np.arange(rows * count) + 0.5) / count
-    x = matrix[0, 0] * u[None] + matrix[0, 1] * v[:, None] + matrix[0, 2]
-    y = matrix[1, 0] * u[None] + matrix[1, 1] * v[:, None] + matrix[1, 2]
-    return x, y
+@dataclass(frozen=True)
+class _Places:
+    """Where ``count`` x ``count`` sub-pixel centres of each target pixel fall in the source: the place of column u and
+    row v is (x_u[u] + x_v[v], y_u[u] + y_v[v]), all of them (n,) float64."""
+
+    x_u: Matrix
+    x_v: Matrix
+    y_u: Matrix
+    y_v: Matrix
+
+    @classmethod
+    def of(cls, matrix: Matrix, rows: int, columns: int, count: int) -> _Places:
+        """The places of a target of ``rows`` x ``columns`` pixels; ``matrix`` (3, 3) takes it to the source."""
+        u = (np.arange(columns * count) + 0.5) / count
+        v = (np.arange(rows * count) + 0.5) / count
+        return cls(
+            matrix[0, 0] * u + matrix[0, 2],
+            matrix[0, 1] * v,
+            matrix[1, 0] * u + matrix[1, 2],
+            matrix[1, 1] * v,
+        )
+
+    def reach(self) -> tuple[float, float, float, float]:
+        """Least and largest x, least and largest y."""
+        ends = ((self.x_u, self.x_v), (self.y_u, self.y_v))
+        (x0, x1), (y0, y1) = ((float(a.min() + b.min()), float(a.max() + b.max())) for a, b in ends)
+        return x0, x1, y0, y1
+
+    def grid(self, width: int, height: int, x0: float = 0.0, y0: float = 0.0) -> Tensor:
+        """(1, rows, columns, 2) float32 as ``grid_sample`` takes it, for a source of ``width`` x ``height`` pixels that
+        begins at (x0, y0). Scaled before they are rounded and added: that is good to 1e-7 of the source."""
+        made = np.empty((len(self.x_v), len(self.x_u), 2), np.float32)
+        for axis, (u, v, size, start) in enumerate(
+            ((self.x_u, self.x_v, width, x0), (self.y_u, self.y_v, height, y0))
+        ):
+            across = ((u - start) * (2.0 / size) - 1.0).astype(np.float32)
+            np.add((v * (2.0 / size)).astype(np.float32)[:, None], across[None], out=made[..., axis])
+        return torch.from_numpy(made)[None]
+
+    def inside(self, width: int, height: int) -> Tensor:
+        """(1, rows, columns): 1 where a place lies in (0, width) x (0, height), else 0."""
+        x0, x1, y0, y1 = self.reach()
+        if x0 > 0 and x1 < width and y0 > 0 and y1 < height:
+            return torch.ones((1, len(self.x_v), len(self.x_u)))
+        x, y = self.x_u[None] + self.x_v[:, None], self.y_u[None] + self.y_v[:, None]
+        within = (x > 0) & (x < width) & (y > 0) & (y < height)
+        return torch.from_numpy(within.astype(np.float32))[None]
 
 
-def _region(encoded: Array, x: Matrix, y: Matrix) -> tuple[npt.NDArray[np.float32], int, int]:
+def _region(encoded: Array, places: _Places) -> tuple[npt.NDArray[np.float32], int, int]:
     """The part of the plate that the samples touch; at least one pixel even if they all miss the plate."""
     height, width = encoded.shape[:2]
-    x0 = int(np.clip(math.floor(x.min()) - 2, 0, width - 1))
-    y0 = int(np.clip(math.floor(y.min()) - 2, 0, height - 1))
-    x1 = int(np.clip(math.ceil(x.max()) + 2, x0 + 1, width))
-    y1 = int(np.clip(math.ceil(y.max()) + 2, y0 + 1, height))
+    left, right, top, bottom = places.reach()
+    x0 = int(np.clip(math.floor(left) - 2, 0, width - 1))
+    y0 = int(np.clip(math.floor(top) - 2, 0, height - 1))
+    x1 = int(np.clip(math.ceil(right) + 2, x0 + 1, width))
+    y1 = int(np.clip(math.ceil(bottom) + 2, y0 + 1, height))
     return encoded[y0:y1, x0:x1], x0, y0
 
 
-def _sample(picture: Tensor, x: Matrix, y: Matrix) -> Tensor:
-    """Bilinear samples of (C, h, w) at pixel positions (centres at .5); edges repeat."""
-    height, width = picture.shape[1:]
-    grid = np.stack([x * (2.0 / width) - 1.0, y * (2.0 / height) - 1.0], -1).astype(np.float32)
-    sampled = functional.grid_sample(
-        picture[None],
-        torch.from_numpy(grid)[None],
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
-    return sampled[0]
-
-
-def _inside(x: Matrix, y: Matrix, width: int, height: int) -> Tensor:
-    """(1, rows, columns): 1 where a position lies in [0, width] x [0, height], else 0."""
-    inside = (x > 0) & (x < width) & (y > 0) & (y < height)
-    return torch.from_numpy(inside.astype(np.float32))[None]
+def _sample(picture: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear samples of (C, h, w) where a ``grid`` of _Places says; edges repeat."""
+    return functional.grid_sample(
+        picture[None], grid, mode="bilinear", padding_mode="border", align_corners=False
+    )[0]
 
 
 def _average(picture: Tensor, count: int) -> Tensor:
