@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -341,3 +342,35 @@ def test_when_latents_are_equal_then_the_face_does_not_change(default_tools) -> 
     assert plain.shape == (3, generator.resolution, generator.resolution)
     same = refined_change(latent, edited, plain * 0.0, plain, face, replace(default_tools, refiner=None))
     assert (same == plain).all()
+
+
+def test_when_a_refiner_looks_around_then_the_segmenter_says_who_is_there(default_tools) -> None:
+    from lineament.core.faces.base import Face
+    from lineament.core.pipeline import plate_colour
+    from lineament.core.recipe import EditRecipe
+    from lineament.core.sight import read_plate
+
+    asked = []
+
+    def matte(image: np.ndarray) -> tuple[np.ndarray, ...]:
+        asked.append(image.shape[-1])
+        return (np.full((1, *image.shape[1:]), 0.5 if image.shape[-1] == 192 else 1.0, np.float32),) * 3
+
+    net = RefinerNet(default_tools.generator.w_dim, Surround(192, (32, 16, 32, 48)), (8, 8, 8, 8, 8))
+    tools = replace(default_tools, segmenter=SimpleNamespace(matte=matte), refiner=net.eval())
+    frame = plate(np.full((400, 500, 3), 0.4))
+    points = np.array([(0.62, 0.42), (0.38, 0.42), (0.5, 0.56), (0.6, 0.7), (0.4, 0.7), (0.5, 0.86)])
+    colour = plate_colour(frame, frame.layer(""), EditRecipe(colourspace="ACEScg"), "")
+    face = Face(points * 200.0 + (150.0, 80.0), 1.0, "test")
+    crop = cut_face(read_plate(frame, frame.layer("")), face, colour, 1.0, 1.0, tools)
+    assert asked == [crop.image.shape[-1], 192]
+    assert crop.fine is not None
+    person = crop.fine.matte[0].copy()
+    rows, columns = net.surround.inside
+    assert (person[rows, columns][16:-16, 16:-16] == 1.0).all()  # its closer look at the generator's square
+    edge = person[rows, columns][0].copy()
+    person[rows, columns] = 0.25
+    assert set(np.unique(person)) == {0.25, 0.5} and np.allclose(edge, 0.5)
+    area = edit_area(crop, tools).picture[0]
+    assert area[0].max() == area[-1].max() == area[:, 0].max() == area[:, -1].max() == 0.0
+    assert area[rows.stop + 8, 96] == pytest.approx(0.5, abs=0.01)  # below the chin an edit may go on
