@@ -45,7 +45,7 @@ Strengths = Mapping[str, Mapping[str, Mapping[str, Calibration]]]
 """Inverter -> attribute -> row -> strength."""
 
 STRENGTHS = "strengths.json"
-VERSION = 2
+VERSION = 3
 """Raise it whenever the same shots would be measured otherwise."""
 
 

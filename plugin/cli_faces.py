@@ -28,7 +28,9 @@ Correlations = Annotated[
         help='Which attributes go together: ffhq, none, or a JSON file of pairs such as {"age,glasses": 0.5}.',
     ),
 ]
-Framing = Annotated[str, option("--framing", help="ffhq shows the whole head, tight the face alone.")]
+Framing = Annotated[
+    str, option("--framing", help="ffhq shows the whole head, tight the face, neck the face with its neck.")
+]
 Families = Annotated[
     int, option("--families", help="How many base faces with one variant per attribute each.", min=0)
 ]

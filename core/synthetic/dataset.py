@@ -26,7 +26,8 @@ from .sampler import Sampler, check
 from .shards import Bytes, Points, Sample, label_from_params, write_shard
 
 FRAMINGS = {"ffhq": (1.0, 0.1), "tight": (0.62, 0.32), "neck": (1.0, 0.62)}
-"""Scale and shift of the alignment by name: the whole head (Karras et al. 2019), or the face alone (DR005)."""
+"""Scale and shift of the alignment by name: the whole head (Karras et al. 2019), the face alone (DR005), or what
+a refiner sees and a little more (DR016)."""
 
 FAMILY_INDEX = 1 << 32
 """Index, for the sampler, of the first family; below it are the faces without a family."""
