@@ -244,11 +244,14 @@ def _fine(
     square = surrounding(matrix, tools.alignment.resolution, surround)
     size = fine_size(square, surround.size, surround.size)
     light = float(tools.curve.encode(np.float32(LIGHT)))
-    pixels = np.where((pixels > light).any(-1, keepdims=True), np.float32(np.nan), pixels)
+    bright = (pixels > light).any(-1, keepdims=True)
+    unlit = np.where(bright, np.float32(np.nan), pixels)
     # a grey spot would be moved over the sound pixels beside it
-    image, valid = mended(*_picture(pixels, rescaled(square, surround.size, size), size))
+    image, valid = mended(*_picture(unlit, rescaled(square, surround.size, size), size))
     image = np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
     seen = resized(valid, surround.size)
+    if bright.any():  # what is not shown to the refiner may be edited all the same
+        seen = mended(*_picture(pixels, square, surround.size))[1]
     if matte is None:
         person = np.ones_like(seen)
     else:
