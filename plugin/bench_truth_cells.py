@@ -236,12 +236,12 @@ def crop_change(plate: Frame, truth: Plate, sight: Sight, tools: Tools) -> Array
     the model has one. Mattes have no part in it: what they get wrong of the truth would count as its change."""
     layer = plate.layer("")
     place = (sight.face, sight.colour, sight.exposure, plate.parts[layer.part].pixel_aspect, tools)
-    before, after = (
-        face_picture(pixels, *place)[0] if fine is None else fine.picture
-        for pixels in (read_plate(plate, layer), truth)
-        for fine in (fine_face(pixels, *place, None),)
-    )
-    return np.asarray(after - before, np.float32)
+
+    def cut(pixels: Plate) -> Array:
+        fine = fine_face(pixels, *place, None)
+        return face_picture(pixels, *place)[0] if fine is None else fine.picture
+
+    return np.asarray(cut(truth) - cut(read_plate(plate, layer)), np.float32)
 
 
 def moved(latent: Latent, row: Row) -> Latent:

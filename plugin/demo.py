@@ -14,7 +14,15 @@ from lineament.core.errors import GeneratorError
 from lineament.core.faces.crop import warp_to_plate
 from lineament.core.frame import Frame
 from lineament.core.io import read_frame, write_frame
-from lineament.core.pipeline import RenderReport, Sight, ToolOptions, Tools, open_tools, render_frame
+from lineament.core.pipeline import (
+    RenderReport,
+    Sight,
+    ToolOptions,
+    Tools,
+    edit_area,
+    open_tools,
+    render_frame,
+)
 from lineament.core.preview import Tile, difference, from_unit, sheet, to_display
 from lineament.core.recipe import EditRecipe, Move, Strength
 from lineament.core.score import changed, edit_gain
@@ -76,7 +84,7 @@ def run_demo(output: Path, tell: Tell) -> None:
             folder = output / edit.name
             make_folder(folder)
             write_frame(folder / f"{edit.name}.{number}.exr", frame)
-        row = edit_row(edit, plates[FRAMES[0]], frames[FRAMES[0]], reports[FRAMES[0]])
+        row = edit_row(edit, plates[FRAMES[0]], frames[FRAMES[0]], reports[FRAMES[0]], tools)
         middle[edit.name] = row
         rows.append(row)
         tell(f"{edit.name}: {len(frames)} frames written to {output / edit.name}")
@@ -131,7 +139,7 @@ def close_up(picture: npt.NDArray[np.uint8], sight: Sight) -> npt.NDArray[np.uin
     return np.ascontiguousarray(picture[y0 : y0 + round(side), x0 : x0 + round(side)])
 
 
-def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport) -> list[Tile]:
+def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport, tools: Tools) -> list[Tile]:
     """Before, edited, truth (if known), mask, four times the difference."""
     sight = seen(report)
     before, after = display(plate, sight), display(frame, sight)
@@ -143,7 +151,8 @@ def edit_row(edit: DemoEdit, plate: Frame, frame: Frame, report: RenderReport) -
     else:
         row.append(Tile(np.full_like(before, 24), "(no truth rendered)"))
     height, width = plate.rgb("").shape[:2]
-    roi, x0, y0 = warp_to_plate(sight.crop.mask, sight.crop.plate_from_crop, height, width)
+    area = edit_area(sight.crop, tools)
+    roi, x0, y0 = warp_to_plate(area.picture, area.plate_from_crop, height, width)
     mask = np.zeros((height, width), np.float32)
     mask[y0 : y0 + roi.shape[1], x0 : x0 + roi.shape[2]] = roi[0]
     return [

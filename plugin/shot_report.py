@@ -214,7 +214,8 @@ class ShotSurvey:
         warped, x0, y0 = warp_to_plate(both, own.plate_from_crop, *mask.shape)
         region = (slice(y0, y0 + warped.shape[1]), slice(x0, x0 + warped.shape[2]))
         np.maximum(mask[region], np.clip(warped[0], 0.0, 1.0), out=mask[region])
-        reach[region] |= warped[1] != 0.0
+        # the edit travels in finer pixels, which may touch half of a plate pixel beside
+        reach[region] |= cv2.dilate((warped[1] != 0.0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
     def _with_identity(
         self, faces: tuple[FaceOnFrame, ...], before: Opened, after: Opened, number: int

@@ -7,6 +7,7 @@ surroundings are left alone.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -53,11 +54,15 @@ def _share_around(face: FaceAnalysis, row: int, alignment: Alignment, window: Wi
 def _border_kept(face: FaceAnalysis, row: int, alignment: Alignment, window: Window, aspect: float) -> float:
     """The least of a frame's map at its border, as far as that lies well inside the plate."""
     keep = face.keeps[row].astype(np.float32)
+    size = keep.shape[-1]
+    speck = (
+        2 * round(size / 32) + 1
+    )  # single pixels that are not finite hide nothing; covers are kept clear of
+    keep = np.asarray(cv2.dilate(keep, np.ones((speck, speck), np.uint8)), np.float32)
     low = keep < 1.0
     low[1:-1, 1:-1] = False
     if not low.any():
         return 1.0
-    size = keep.shape[-1]
     square = square_from_landmarks(
         face.track.landmarks[row] * (aspect, 1.0), Alignment(size, alignment.scale, alignment.shift)
     )

@@ -28,7 +28,7 @@ from ..sight import read_plate
 from ..tools import Tools
 from .analysis import Analysis
 from .crops import plate_aspect
-from .render import ShotResult, face_mask, render_shot_frame
+from .render import ShotResult, face_mask, fine_picture, render_shot_frame
 from .shot import FaceEdit, Shot
 
 Array = npt.NDArray[np.float32]
@@ -189,7 +189,11 @@ def preview_mask(
         face = moved.face(edit.name)
         if face.track.statuses[row] == "missing":
             continue
-        one = face_mask(face, row, edit, 1.0, tools, (plate.fine or {}).get(edit.name))
+        if plate.fine is not None:
+            fine = plate.fine.get(edit.name)
+        else:  # as the render does
+            fine = fine_picture(plate.frame, plate.frame.layer(""), face, row, edit, 1.0, tools)
+        one = face_mask(face, row, edit, 1.0, tools, fine)
         found, x0, y0 = warp_to_plate(one.picture.astype(np.float32), one.plate_from_crop, height, width)
         region = mask[y0 : y0 + found.shape[1], x0 : x0 + found.shape[2]]
         np.maximum(region, found[0], out=region)

@@ -49,8 +49,11 @@ class RefinerSettings:
 
     @property
     def surround(self) -> Surround:
-        """What the refiner sees. Raises ValueError for margins that leave no square."""
+        """What the refiner sees. Raises ValueError for margins that leave no square, or differ left and right:
+        pictures are mirrored."""
         left, top, right, bottom = (round(self.size * share) for share in self.margins)
+        if left != right:
+            raise ValueError(f"margins {self.margins} differ left and right")
         return Surround(self.size + left + right, (left, top, right, bottom))
 
 

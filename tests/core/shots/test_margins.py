@@ -57,6 +57,16 @@ def test_when_a_cover_lies_within_the_face_then_it_is_known_and_the_surroundings
     assert (outside(kept) == 1.0).all() and kept.min() == 0.0
 
 
+def test_when_single_pixels_at_the_border_are_not_finite_then_they_hide_nothing() -> None:
+    one = face()
+    maps = np.ones((FRAMES, 64, 64), np.float16)
+    one = FaceAnalysis("main", one.track, 1.0, one.latents, maps, maps.copy(), one.covered)
+    one.keeps[20, 30:34, 62:] = 0.0
+    assert (outside(kept_around(one, 20, AROUND, SQUARE, PLATE, 1.0)) == 1.0).all()
+    one.keeps[20, 25:40, 58:] = 0.0  # the least that a cover and what is kept clear around it take
+    assert (outside(kept_around(one, 20, AROUND, SQUARE, PLATE, 1.0)) == 0.0).all()
+
+
 def test_when_the_square_leaves_the_plate_then_that_hides_nothing() -> None:
     one = face((-60.0, 60.0))
     one.keeps[:, :, :4] = 0.0  # what the analysis says of crop pixels outside the plate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from lineament.core.faces.crop import warp_to_plate
 from lineament.core.io import read_frame
 from lineament.core.refiner import RefinerNet
 from lineament.core.shots.analyse import analyse
+from lineament.core.shots.preview_frame import preview_frame, preview_mask, preview_plate, whole_window
 from lineament.core.shots.render import face_mask, fine_picture, fine_pictures, render_shot_frame
 
 
@@ -108,3 +110,16 @@ def test_when_pixels_of_the_face_are_not_finite_then_the_rest_is_refined_and_the
     assert np.array_equal(out[30:34, 40:44], broken.rgb("")[30:34, 40:44], equal_nan=True)
     finite = np.isfinite(broken.rgb("")).all(-1)
     assert np.isfinite(out[finite]).all() and (out[finite] != broken.rgb("")[finite]).any()
+
+
+def test_when_a_preview_is_cut_from_the_small_plate_then_its_mask_covers_what_is_edited(opened) -> None:
+    small, tools, _, analysis = opened
+    frame, number = frame_of(small, 1004), 1004
+    height, width = frame.rgb("").shape[:2]
+    plate = preview_plate(frame, small.shot, whole_window(width, height, 1.0, width), tools)
+    assert plate.fine is None
+    edited = preview_frame(plate, number, small.shot, small.shot.faces, analysis, tools).frame
+    changed = (edited.rgb("") != plate.frame.rgb("")).any(-1)
+    mask = preview_mask(plate, number, small.shot.faces, analysis, tools)
+    near = cv2.dilate((mask > 0.0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert changed.any() and not changed[~near].any()
